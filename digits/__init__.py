@@ -1,0 +1,1 @@
+"""Handwritten digits: what training, serving and the notebook share."""

@@ -1,0 +1,163 @@
+"""Write and read the .h5 that is trained once and used everywhere.
+
+It is a plain Keras file. Beside Keras's own groups it holds one more, `digits`:
+
+    digits/serving_graph   uint8, the same network as ONNX, so that serving needs no TensorFlow
+    digits/provenance      JSON: configuration, data, versions, metrics, time
+    digits.attrs           format; weights_sha256 of the weights that the graph was made from
+
+Reading needs h5py alone; only what takes or returns a Keras model needs Keras.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from digits.errors import ArtifactError
+
+if TYPE_CHECKING:
+    import keras
+
+FORMAT = 1
+GRAPH_TOLERANCE = 1e-5
+_GROUP = "digits"
+_RETRAIN = "Train one with `make run_train`, or name another file."
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What an .h5 holds for serving.
+
+    Attributes:
+        path: Where it was read.
+        sha256: Of the whole file.
+        serving_graph: ONNX, or None in a Keras file from elsewhere.
+        provenance: How it came about; empty in a file from elsewhere.
+    """
+
+    path: Path
+    sha256: str
+    serving_graph: bytes | None
+    provenance: Mapping[str, Any]
+
+    @property
+    def version(self) -> str:
+        """The first 12 digits of the SHA-256: enough to tell two models apart."""
+        return self.sha256[:12]
+
+
+def read_artifact(path: Path) -> Artifact:
+    """Read what serving needs; runs nothing that the file holds.
+
+    Raises:
+        ArtifactError: If the file is missing, empty, truncated, not HDF5, no Keras model, or its graph is stale.
+    """
+    if not path.is_file():
+        raise ArtifactError(f"{path}: no such file. {_RETRAIN}")
+    content = path.read_bytes()
+    try:
+        with h5py.File(path, "r") as file:
+            _refuse_links(path, file)
+            if "model_config" not in file.attrs or "model_weights" not in file:
+                raise ArtifactError(f"{path}: received an HDF5 file without a Keras model. {_RETRAIN}")
+            serving_graph, provenance = _read_group(path, file)
+    except (OSError, KeyError, RuntimeError) as error:
+        raise ArtifactError(
+            f"{path}: received {len(content):,} bytes that are not a whole HDF5 file ({error}). {_RETRAIN}"
+        ) from error
+    return Artifact(path, hashlib.sha256(content).hexdigest(), serving_graph, provenance)
+
+
+def _read_group(path: Path, file: h5py.File) -> tuple[bytes | None, Mapping[str, Any]]:
+    if _GROUP not in file:
+        return None, {}
+    group = file[_GROUP]
+    try:
+        format_found, weights_sha256 = int(group.attrs["format"]), group.attrs["weights_sha256"]
+        serving_graph = np.asarray(group["serving_graph"], np.uint8).tobytes()
+        provenance = json.loads(group["provenance"][()])
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise ArtifactError(f"{path}: its group `{_GROUP}` is damaged ({error}). {_RETRAIN}") from error
+    if format_found != FORMAT:
+        raise ArtifactError(
+            f"{path}: received artifact format {format_found}, expected {FORMAT}. Use the version that wrote it."
+        )
+    if weights_sha256 != _hash_weights(file):
+        raise ArtifactError(
+            f"{path}: the weights changed after the serving graph was made from them. "
+            f"Make it anew: `python -m digits.serving_graph {path}`."
+        )
+    return serving_graph, provenance
+
+
+def write_artifact(
+    path: Path, network: "keras.Model", provenance: Mapping[str, Any], sample: NDArray[np.float32]
+) -> None:
+    """Write network, serving graph and provenance as one file, to the side and then renamed.
+
+    Args:
+        path: Where; its folder is made if need be, an earlier file stays whole until the last moment.
+        network: From `(n, 28, 28, 1)` to probabilities `(n, 10)`.
+        provenance: Anything JSON can hold.
+        sample: float32 `(n, 28, 28, 1)`, real digits on which graph and network must agree.
+
+    Raises:
+        ArtifactError: If the exported graph does not answer as the network does; nothing is written then.
+    """
+    # Here, not above: `classifier` reads artifacts through this module.
+    from digits.classifier import open_graph
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # In the same folder, because a rename is atomic only inside one file system.
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
+        graph_path, unfinished = Path(folder, "network.onnx"), Path(folder, "network.h5")
+        network.export(graph_path, format="onnx", verbose=False)
+        graph = graph_path.read_bytes()
+        difference = float(np.abs(open_graph(graph)(sample) - network.predict(sample, verbose=0)).max())
+        if not difference <= GRAPH_TOLERANCE:
+            raise ArtifactError(
+                f"{path}: the serving graph's probabilities differ from the network's by {difference:.2g}, expected "
+                f"at most {GRAPH_TOLERANCE:.0e}; nothing was written. Use layers that ONNX can express."
+            )
+        network.save(unfinished)
+        with h5py.File(unfinished, "a") as file:
+            group = file.create_group(_GROUP)
+            group["serving_graph"] = np.frombuffer(graph, np.uint8)
+            group["provenance"] = json.dumps({**provenance, "graph_difference": difference})
+            group.attrs["format"] = FORMAT
+            group.attrs["weights_sha256"] = _hash_weights(file)
+        os.replace(unfinished, path)
+
+
+def _hash_weights(file: h5py.File) -> str:
+    digest = hashlib.sha256()
+
+    def add(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        if isinstance(item, h5py.Dataset):
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(item).tobytes())
+
+    file["model_weights"].visititems(add)
+    return digest.hexdigest()
+
+
+def _refuse_links(path: Path, group: h5py.Group) -> None:
+    """A link or external storage could make this file read others on the machine."""
+    for name in group:
+        link = group.get(name, getlink=True)
+        if not isinstance(link, h5py.HardLink):
+            raise ArtifactError(f"{path}: received a link to elsewhere at {name!r}, expected everything inside.")
+        item = group[name]
+        if isinstance(item, h5py.Group):
+            _refuse_links(path, item)
+        elif item.external or item.is_virtual:
+            raise ArtifactError(f"{path}: received data stored elsewhere at {name!r}, expected everything inside.")

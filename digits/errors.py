@@ -1,0 +1,56 @@
+"""What can go wrong, as one tree; every message says what came, what was expected and how to mend it.
+
+    DigitsError
+    └── InvalidInputError (also a ValueError)
+        ├── PixelError          a row or an image breaks the 28x28 contract
+        ├── DatasetError        a CSV cannot be read as labelled digits
+        ├── ConfigurationError  a setting of training or serving is impossible
+        ├── CheckpointError     `--resume` found nothing that belongs to this run
+        └── ArtifactError       an .h5 is broken, foreign or unsafe
+            └── ServingGraphError  a Keras .h5 without the graph that serving needs
+"""
+
+
+class DigitsError(Exception):
+    """The root: catch this to catch everything that this project raises on purpose."""
+
+
+class InvalidInputError(DigitsError, ValueError):
+    """The caller gave something that cannot be used."""
+
+
+class PixelError(InvalidInputError):
+    """A row or an image breaks the 28x28 contract.
+
+    Attributes:
+        code: Machine-readable reason, e.g. `missing_pixel`.
+        field: The first pixel that is wrong, e.g. `pixel12`; None when it is the whole row.
+        hint: How to mend it.
+    """
+
+    def __init__(self, message: str, *, code: str, hint: str, field: str | None = None) -> None:
+        super().__init__(f"{message} {hint}")
+        self.message = message
+        self.code = code
+        self.field = field
+        self.hint = hint
+
+
+class DatasetError(InvalidInputError):
+    """A CSV cannot be read as labelled digits; the message names file, row and column."""
+
+
+class ConfigurationError(InvalidInputError):
+    """A setting of training or serving is impossible."""
+
+
+class CheckpointError(InvalidInputError):
+    """A run cannot be resumed from what lies beside its output."""
+
+
+class ArtifactError(InvalidInputError):
+    """An .h5 is broken, foreign or unsafe."""
+
+
+class ServingGraphError(ArtifactError):
+    """An .h5 is a Keras model but carries no serving graph, and Keras is not installed to stand in."""

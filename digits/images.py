@@ -1,0 +1,144 @@
+"""The 28x28 contract: the only place that knows what a pixel, an image and a batch are.
+
+A pixel is an integer 0-255, where 0 is paper and 255 is ink. An image is uint8 `(28, 28)`; pixel x of a row of 784
+stands at row x // 28, column x % 28. A batch is float32 `(n, 28, 28, 1)` in [0, 1].
+"""
+
+import math
+from collections.abc import Mapping
+from operator import itemgetter
+from typing import NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digits.errors import PixelError
+
+SIZE = 28
+NUM_PIXELS = SIZE * SIZE
+MAX_PIXEL = 255
+NUM_CLASSES = 10
+BATCH_SHAPE = (SIZE, SIZE, 1)
+PIXEL_NAMES = tuple(f"pixel{index}" for index in range(NUM_PIXELS))
+
+_PIXEL_NAME_SET = frozenset(PIXEL_NAMES)
+_read_pixels = itemgetter(*PIXEL_NAMES)
+_NAMES_SHOWN = 5
+
+
+def make_batch(images: NDArray[np.integer] | NDArray[np.floating]) -> NDArray[np.float32]:
+    """Scale pixels to the network's input.
+
+    Args:
+        images: numbers 0-255, `(n, 28, 28)` or `(n, 784)`.
+
+    Returns:
+        float32 `(n, 28, 28, 1)` in [0, 1].
+
+    Raises:
+        PixelError: If the images are not 28x28.
+    """
+    if images.ndim < 2 or images.shape[1:] not in ((SIZE, SIZE), (NUM_PIXELS,)):
+        raise PixelError(
+            f"Received images of shape {images.shape}, expected (n, {SIZE}, {SIZE}) or (n, {NUM_PIXELS}).",
+            code="wrong_shape",
+            hint="Reshape or resize them to 28x28.",
+        )
+    batch = np.multiply(images, np.float32(1 / MAX_PIXEL), dtype=np.float32)
+    return batch.reshape(-1, *BATCH_SHAPE)
+
+
+def parse_row(row: object) -> NDArray[np.float32]:
+    """Read one request row, `{"pixel0": 0, ..., "pixel783": 0}` in any key order.
+
+    Returns:
+        float32 `(784,)`, 0-255. Fractions are kept: a resized drawing may hold them.
+
+    Raises:
+        PixelError: If a pixel is missing, unknown, not a number or out of range; names the first one.
+    """
+    if not isinstance(row, Mapping):
+        raise PixelError(
+            f"Received {_name_json_type(row)}, expected one JSON object.",
+            code="not_an_object",
+            hint='Send {"pixel0": 0, ..., "pixel783": 0}.',
+        )
+    try:
+        values = _read_pixels(row)
+    except KeyError:
+        _refuse_names(row)
+    if len(row) != NUM_PIXELS:
+        _refuse_names(row)
+    # 784 integers are checked and packed in C, which is what nearly every client sends; a bool is an int to Python,
+    # so the types are compared exactly.
+    if set(map(type, values)) == {int}:
+        try:
+            return np.frombuffer(bytes(values), np.uint8).astype(np.float32)
+        except ValueError:
+            pass  # A value outside 0-255: found and named below.
+    for name, value in zip(PIXEL_NAMES, values, strict=True):
+        _check_pixel(name, value)
+    return np.array(values, np.float32)
+
+
+def _check_pixel(name: str, value: object) -> None:
+    if type(value) not in (int, float):
+        raise PixelError(
+            f"Received {_name_json_type(value)} for {name}, expected a number 0-{MAX_PIXEL}.",
+            code="not_a_number",
+            field=name,
+            hint=f"Send {name} as a plain JSON number.",
+        )
+    # NaN compares false with everything, so it is refused here too.
+    if not 0 <= value <= MAX_PIXEL:  # type: ignore[operator]  # narrowed to int or float above
+        shown = value if isinstance(value, float) and not math.isfinite(value) else f"{value:.6g}"
+        raise PixelError(
+            f"Received {shown} for {name}, expected a number 0-{MAX_PIXEL}.",
+            code="pixel_out_of_range",
+            field=name,
+            hint=f"Scale grey levels to 0-{MAX_PIXEL}, where 0 is paper and {MAX_PIXEL} is ink.",
+        )
+
+
+def _refuse_names(row: Mapping[str, object]) -> NoReturn:
+    missing = [name for name in PIXEL_NAMES if name not in row]
+    unknown = [str(name)[:32] for name in row if name not in _PIXEL_NAME_SET]
+    found = f"Received {len(row) - len(unknown)} pixels, expected {NUM_PIXELS}"
+    if missing:
+        also = f"; unknown: {_join_names(unknown)}" if unknown else ""
+        raise PixelError(
+            f"{found}; missing: {_join_names(missing)}{also}.",
+            code="missing_pixel",
+            field=missing[0],
+            hint=f"Send every pixel from pixel0 to pixel{NUM_PIXELS - 1}, 0 where there is no ink.",
+        )
+    raise PixelError(
+        f"{found} and nothing else; unknown: {_join_names(unknown)}.",
+        code="unknown_field",
+        field=unknown[0],
+        hint="Remove what is not a pixel.",
+    )
+
+
+def _join_names(names: list[str]) -> str:
+    rest = len(names) - _NAMES_SHOWN
+    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _name_json_type(value: object) -> str:
+    if value is None:
+        return "null"
+    names = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "an array", dict: "an object"}
+    return names.get(type(value), "another type")
+
+
+def draw_one() -> NDArray[np.uint8]:
+    """Draw the simplest 1, a stroke with soft edges: a known digit for readiness checks and examples.
+
+    Returns:
+        uint8 `(28, 28)`.
+    """
+    image = np.zeros((SIZE, SIZE), np.uint8)
+    image[5:23, 12:16] = MAX_PIXEL // 2
+    image[4:24, 13:15] = MAX_PIXEL
+    return image

@@ -1,0 +1,111 @@
+"""Load a Keras .h5 from elsewhere safely, and give it the graph that serving needs.
+
+Usage:
+    python -m digits.serving_graph path/to/model.h5
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+
+from digits.artifact import read_artifact, write_artifact
+from digits.errors import ArtifactError, DigitsError
+from digits.images import BATCH_SHAPE, NUM_CLASSES, draw_one, make_batch
+
+# Layers whose configuration carries code or names a file to load it from.
+_LAYERS_WITH_CODE = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
+_NAMES_OF_KERAS_ALONE = frozenset({"Functional", "__keras_tensor__"})  # its own, but in no public module
+_KERAS_MODULES = (
+    keras,
+    keras.layers,
+    keras.models,
+    keras.initializers,
+    keras.regularizers,
+    keras.constraints,
+    keras.dtype_policies,
+)
+
+
+def load_network(path: Path) -> keras.Model:
+    """Load a Keras .h5 that is built from Keras's own layers alone.
+
+    Raises:
+        ArtifactError: If it names code of its own, cannot be loaded, or has another input or output.
+    """
+    with h5py.File(path, "r") as file:
+        configuration = json.loads(file.attrs["model_config"])
+    for entry in _find_classes(configuration):
+        _refuse_code(path, entry)
+    try:
+        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+    # A configuration can be wrong in any way that a layer's constructor can.
+    except Exception as error:
+        raise ArtifactError(f"{path}: Keras cannot build the model in it ({type(error).__name__}: {error}).") from error
+    if (network.input_shape, network.output_shape) != ((None, *BATCH_SHAPE), (None, NUM_CLASSES)):
+        raise ArtifactError(
+            f"{path}: received a network from {network.input_shape} to {network.output_shape}, "
+            f"expected (n, 28, 28, 1) to probabilities (n, {NUM_CLASSES})."
+        )
+    return network
+
+
+def _find_classes(node: Any) -> Iterator[dict[str, Any]]:
+    """Yield every nested configuration that names a class."""
+    if isinstance(node, dict):
+        if "class_name" in node:
+            yield node
+        for child in node.values():
+            yield from _find_classes(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _find_classes(child)
+
+
+def _refuse_code(path: Path, entry: dict[str, Any]) -> None:
+    name, module = entry["class_name"], entry.get("module")
+    known = name in _NAMES_OF_KERAS_ALONE or any(hasattr(place, str(name)) for place in _KERAS_MODULES)
+    inside = module is None or (isinstance(module, str) and module.split(".")[0] == "keras")
+    if name in _LAYERS_WITH_CODE or not known or not inside:
+        raise ArtifactError(
+            f"{path}: received {name!r} of {module or 'no module'}, expected Keras's own layers only: "
+            "a file that brings code is not loaded. Rebuild the model without it and save it again."
+        )
+
+
+def add_serving_graph(path: Path) -> None:
+    """Rewrite a Keras .h5 with a serving graph; what it said of its provenance is kept.
+
+    Raises:
+        ArtifactError: As `load_network` and `artifact.write_artifact`.
+    """
+    network = load_network(path)
+    try:
+        provenance = read_artifact(path).provenance
+    except ArtifactError:  # A stale graph is what this mends.
+        provenance = {}
+    network(make_batch(draw_one()[None]))  # Keras exports only what has been called.
+    write_artifact(path, network, provenance, make_batch(draw_one()[None]))
+
+
+def main() -> int:
+    """Add a graph to the file named on the command line."""
+    parser = argparse.ArgumentParser(description="Give a Keras .h5 the graph that serving needs.")
+    parser.add_argument("model", type=Path)
+    path = parser.parse_args().model
+    try:
+        add_serving_graph(path)
+    except (DigitsError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"{path} now carries a serving graph.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
