@@ -9,7 +9,6 @@ import argparse
 import gzip
 import hashlib
 import io
-import os
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +64,7 @@ def write_gzip(path: Path, content: bytes) -> None:
     """Write `content` compressed, without a time stamp or name, so that equal input gives equal bytes."""
     unfinished = path.with_name(path.name + ".part")
     unfinished.write_bytes(gzip.compress(content, compresslevel=9, mtime=0))
-    os.replace(unfinished, path)
+    unfinished.replace(path)
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ Reading needs h5py alone; only what takes or returns a Keras model needs Keras.
 
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -135,7 +134,7 @@ def write_artifact(
             group["provenance"] = json.dumps({**provenance, "graph_difference": difference})
             group.attrs["format"] = FORMAT
             group.attrs["weights_sha256"] = _hash_weights(file)
-        os.replace(unfinished, path)
+        unfinished.replace(path)
 
 
 def _hash_weights(file: h5py.File) -> str:

@@ -43,29 +43,30 @@ def make_interpolation(num_points: int) -> NDArray[np.float32]:
     return normalised
 
 
-def distort(batch: tf.Tensor, distortion: Distortion, seed: tf.Tensor) -> tf.Tensor:
+def distort(batch: tf.Tensor, distortion: Distortion, seed: tf.Tensor, strength: tf.Tensor | float = 1.0) -> tf.Tensor:
     """Warp every digit of a batch in its own way.
 
     Args:
         batch: float32 `(n, 28, 28, 1)` in [0, 1].
         distortion: The limits.
         seed: int32 or int64 `(2,)`; the same seed gives the same warp.
+        strength: Scales every limit; 0 leaves the batch as it is.
 
     Returns:
         float32 `(n, 28, 28, 1)` in [0, 1].
     """
     num_images = tf.shape(batch)[0]
     affine_seed, elastic_seed = tf.unstack(tf.random.split(seed, 2))
-    rows, columns = _affine_positions(num_images, distortion, affine_seed)
+    rows, columns = _affine_positions(num_images, distortion, affine_seed, strength)
     grid = distortion.elastic_grid
     knots = tf.random.stateless_normal((num_images, 2, grid, grid), elastic_seed, stddev=distortion.elastic_pixels)
     stretch = tf.constant(make_interpolation(grid))
-    displacement = tf.einsum("ya,ncab,xb->ncyx", stretch, knots, stretch)
+    displacement = strength * tf.einsum("ya,ncab,xb->ncyx", stretch, knots, stretch)
     return _sample(batch, rows + displacement[:, 0], columns + displacement[:, 1])
 
 
 def _affine_positions(
-    num_images: tf.Tensor, distortion: Distortion, seed: tf.Tensor
+    num_images: tf.Tensor, distortion: Distortion, seed: tf.Tensor, strength: tf.Tensor | float
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Return where each output pixel comes from, as rows and columns, float32 `(n, 28, 28)` in pixels."""
     # One column a parameter: rotation, zoom down and across, shear, shift down and across.
@@ -80,7 +81,7 @@ def _affine_positions(
         ],
         tf.float32,
     )
-    drawn = tf.random.stateless_uniform((num_images, 6), seed, -1.0, 1.0) * limits
+    drawn = tf.random.stateless_uniform((num_images, 6), seed, -1.0, 1.0) * limits * strength
     angle, zoom_down, zoom_across, shear, shift_down, shift_across = tf.unstack(drawn[:, :, None, None], axis=1)
     offset = np.arange(SIZE, dtype=np.float32) - (SIZE - 1) / 2
     down, across = tf.constant(offset[None, :, None]), tf.constant(offset[None, None, :])

@@ -70,9 +70,7 @@ def read_images(path: Path) -> NDArray[np.uint8]:
     return _read_cells(path, PIXEL_NAMES).reshape(-1, SIZE, SIZE)
 
 
-def hold_out(
-    digits: LabelledImages, fraction: float = 0.2, seed: int = 42
-) -> tuple[LabelledImages, LabelledImages]:
+def hold_out(digits: LabelledImages, fraction: float = 0.2, seed: int = 42) -> tuple[LabelledImages, LabelledImages]:
     """Split into what is trained on and what is held out, each label in proportion.
 
     Raises:

@@ -1,13 +1,13 @@
 """What can go wrong, as one tree; every message says what came, what was expected and how to mend it.
 
-    DigitsError
-    └── InvalidInputError (also a ValueError)
-        ├── PixelError          a row or an image breaks the 28x28 contract
-        ├── DatasetError        a CSV cannot be read as labelled digits
-        ├── ConfigurationError  a setting of training or serving is impossible
-        ├── CheckpointError     `--resume` found nothing that belongs to this run
-        └── ArtifactError       an .h5 is broken, foreign or unsafe
-            └── ServingGraphError  a Keras .h5 without the graph that serving needs
+DigitsError
+└── InvalidInputError (also a ValueError)
+    ├── PixelError          a row or an image breaks the 28x28 contract
+    ├── DatasetError        a CSV cannot be read as labelled digits
+    ├── ConfigurationError  a setting of training or serving is impossible
+    ├── CheckpointError     `--resume` found nothing that belongs to this run
+    └── ArtifactError       an .h5 is broken, foreign or unsafe
+        └── ServingGraphError  a Keras .h5 without the graph that serving needs
 """
 
 

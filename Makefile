@@ -1,0 +1,90 @@
+# Every command a person on the project needs. `make` alone prints them.
+# With an environment of your own: make <target> PYTHON=python
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+
+PYTHON_BASE ?= python3
+DATA ?= data/train.csv.gz
+MODEL ?= models/digits.h5
+PORT ?= 9696
+IMAGE ?= digit_recognizer:v1
+
+# TensorFlow's notes on drivers and instruction sets; errors still show.
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+ifdef PYTHON
+# The person's own environment: nothing is installed into it.
+READY :=
+else
+PYTHON := .venv/bin/python
+READY := .venv/.ready
+endif
+
+.PHONY: help
+help: ## Print this list
+	@grep -hE '^[a-z_]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z_]+):.*## (.*)/\1\t\2/' | expand -t 20
+
+.PHONY: setup
+setup: $(READY) ## Make .venv and install requirements.txt into it (other targets do this by themselves)
+
+.venv/.ready: requirements.txt web_service/requirements.txt pyproject.toml
+	@$(PYTHON_BASE) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
+	    f"error: {sys.executable} is Python {v[0]}.{v[1]}, expected 3.11 to 3.13; name one: make setup PYTHON_BASE=python3.12")'
+	$(PYTHON_BASE) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.PHONY: run_train
+run_train: $(READY) ## Train and write models/digits.h5 (DATA=train.csv TEST=test.csv ARGS="--resume --seed 1")
+	$(PYTHON) train.py --data $(DATA) $(if $(TEST),--test $(TEST)) --output $(MODEL) $(ARGS)
+
+.PHONY: fast_train
+fast_train: $(READY) ## Train for about a minute into models/fast.h5, to see it work
+	$(PYTHON) train.py --data $(DATA) $(if $(TEST),--test $(TEST)) --fast --output models/fast.h5 $(ARGS)
+
+.PHONY: validate
+validate: $(READY) ## Train on 50,000 of the training digits and score the other 10,000, for choosing settings
+	$(PYTHON) train.py --data $(DATA) --hold-out 0.16666 --output models/validation.h5 $(ARGS)
+
+.PHONY: submission
+submission: $(READY) ## Read the digits of TEST=test.csv into Kaggle's submission.csv (MODEL=models/digits.h5)
+	@test -n "$(TEST)" || { echo 'error: name the file to read: make submission TEST=path/to/test.csv' >&2; exit 1; }
+	$(PYTHON) -m digits.submission --model $(MODEL) $(TEST) submission.csv
+
+.PHONY: test_server
+test_server: $(READY) ## Serve on port 9696 and reload on a change
+	$(PYTHON) -m uvicorn app.predict:app --app-dir web_service --port $(PORT) --reload --reload-dir web_service --reload-dir digits
+
+.PHONY: test_client
+test_client: ## Post row_data.json to the running server
+	@curl --silent --show-error --fail-with-body --header 'Content-Type: application/json' \
+	    --data @row_data.json http://localhost:$(PORT)/predict && echo
+
+.PHONY: docker_build
+docker_build: ## Build the image digit_recognizer:v1
+	docker build --platform linux/amd64 -t $(IMAGE) -f web_service/Dockerfile .
+
+.PHONY: docker_run
+docker_run: ## Run the image on port 9696
+	docker run --rm -p $(PORT):9696 $(IMAGE)
+
+.PHONY: test
+test: lint ## Lint, check types and run every test
+	$(PYTHON) -m pytest $(ARGS)
+
+.PHONY: lint
+lint: $(READY) ## Check style and types
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+.PHONY: format
+format: $(READY) ## Format the code and mend what can be mended by itself
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+.PHONY: clean
+clean: ## Remove .venv, reports and caches; the trained model stays
+	rm -rf .venv reports .pytest_cache .ruff_cache .mypy_cache *.egg-info

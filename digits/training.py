@@ -1,0 +1,217 @@
+"""Fit the network: configuration, batches, schedule and the checkpoint that a killed run resumes from.
+
+Every random draw is a function of the seed and the step alone, never of what was drawn before. So a resumed run sees
+the same batches as one that was never stopped, and ends with the same weights.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+import tensorflow as tf
+
+from digits.augmentation import Distortion, distort
+from digits.dataset import LabelledImages
+from digits.errors import CheckpointError, ConfigurationError
+from digits.images import MAX_PIXEL, make_batch
+from digits.model import select_logits
+
+History = dict[str, list[float]]
+_NUM_STATISTICS_BATCHES = 100
+_STATISTICS_BATCH_SIZE = 200
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """The experiment's settings; written into the artifact. Each was chosen on held-out training digits."""
+
+    seed: int = 42
+    epochs: int = 20
+    batch_size: int = 100
+    learning_rate: float = 3e-3
+    """The peak: reached after the warm-up, then a cosine to zero."""
+    warmup_fraction: float = 0.15
+    weight_decay: float = 0.01
+    distortion: Distortion = field(default_factory=Distortion)
+    finishing_epochs: int = 2
+    """The last epochs see half the distortion: closer to the digits that will be read."""
+    temperature: float = 1.0
+    """Divides the logits; fitted on held-out digits, see `evaluation.fit_temperature`."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "learning_rate", "temperature"):
+            if not getattr(self, name) > 0:
+                raise ConfigurationError(f"Received {name} {getattr(self, name)}, expected a number above 0.")
+
+
+FAST = TrainingConfig(
+    epochs=1,
+    learning_rate=4e-3,
+    warmup_fraction=0.2,
+    distortion=Distortion(rotation_degrees=6, zoom=0.06, shear=0.08, shift_pixels=1, elastic_pixels=0.25),
+    finishing_epochs=0,
+)
+"""One epoch with gentle distortion, for seeing it work in a minute."""
+
+
+def fit_network(
+    network: keras.Model, digits: LabelledImages, config: TrainingConfig, checkpoint: Path, resume: bool, verbose: int
+) -> History:
+    """Train the network in place.
+
+    Args:
+        network: As `model.build_network` makes it.
+        digits: What to train on.
+        config: The settings.
+        checkpoint: Written after each epoch; ends in `.weights.h5`.
+        resume: Go on from the checkpoint rather than from the start.
+        verbose: Keras's: 1 draws a progress bar, 2 prints a line an epoch, 0 nothing.
+
+    Returns:
+        Loss and accuracy on the distorted training digits, a number an epoch.
+
+    Raises:
+        CheckpointError: If there is nothing to resume, or it is another run's.
+        ConfigurationError: If there are fewer digits than one batch.
+    """
+    steps_per_epoch = len(digits) // config.batch_size
+    if not steps_per_epoch:
+        raise ConfigurationError(
+            f"Received {len(digits)} digits to train on, expected at least one batch of {config.batch_size}; "
+            "use a larger file."
+        )
+    logits = select_logits(network)
+    logits.compile(
+        optimizer=_make_optimizer(config, steps_per_epoch),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    saver = _CheckpointSaver(checkpoint, {"config": asdict(config), "data_sha256": digits.sha256, "num": len(digits)})
+    first_epoch = saver.restore(logits) if resume else 0
+    logits.fit(
+        make_batches(digits, config, first_epoch),
+        initial_epoch=first_epoch,
+        epochs=config.epochs,
+        steps_per_epoch=steps_per_epoch,
+        callbacks=[saver],
+        shuffle=False,  # The batches are shuffled already.
+        verbose=verbose,
+    )
+    recompute_statistics(network, digits, config)
+    return saver.history
+
+
+def make_batches(digits: LabelledImages, config: TrainingConfig, first_epoch: int = 0) -> tf.data.Dataset:
+    """Return the shuffled, distorted batches of the epochs from `first_epoch` on.
+
+    Returns:
+        A dataset of batches float32 `(batch_size, 28, 28, 1)` in [0, 1] and labels int64 `(batch_size,)`. Digits that
+        do not fill a last batch sit out that epoch, others in the next.
+    """
+    images, labels = tf.constant(digits.images), tf.constant(digits.labels)
+    num_digits, size = len(digits), config.batch_size
+    steps_per_epoch = num_digits // size
+    last_step = config.epochs * steps_per_epoch
+    finishing_step = last_step - config.finishing_epochs * steps_per_epoch
+
+    def draw_batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        positions = (step % steps_per_epoch) * size + tf.range(size, dtype=tf.int64)
+        # A stateless permutation of all digits, another one each epoch.
+        shuffle_seed = tf.stack([tf.constant(config.seed, tf.int64), step // steps_per_epoch])
+        chosen = tf.random.experimental.index_shuffle(positions, shuffle_seed, tf.constant(num_digits - 1, tf.int64))
+        batch = tf.cast(tf.gather(images, chosen), tf.float32)[..., None] / MAX_PIXEL
+        strength = tf.where(step < finishing_step, 1.0, 0.5)
+        distort_seed = tf.stack([tf.constant(config.seed + 1, tf.int64), step])
+        return distort(batch, config.distortion, distort_seed, strength), tf.gather(labels, chosen)
+
+    steps = tf.data.Dataset.range(first_epoch * steps_per_epoch, last_step)
+    # One call at a time: the second core is the network's.
+    return steps.map(draw_batch, num_parallel_calls=1, deterministic=True).prefetch(4)
+
+
+def recompute_statistics(network: keras.Model, digits: LabelledImages, config: TrainingConfig) -> None:
+    """Set each batch normalisation's mean and variance to those of undistorted training digits.
+
+    While training they are a running average over distorted digits and older weights; what will be read is undistorted.
+    """
+    normalisations = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in normalisations]
+    size = min(_STATISTICS_BATCH_SIZE, len(digits))
+    order = np.random.default_rng(config.seed).permutation(len(digits))[: _NUM_STATISTICS_BATCHES * size]
+    for index in range(len(order) // size):
+        batch = make_batch(digits.images[order[index * size : (index + 1) * size]])
+        for layer in normalisations:
+            layer.momentum = index / (index + 1)  # which makes the running average a plain mean
+        network(batch, training=True)
+    for layer, momentum in zip(normalisations, momenta, strict=True):
+        layer.momentum = momentum
+
+
+def _make_optimizer(config: TrainingConfig, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    num_steps = config.epochs * steps_per_epoch
+    warmup_steps = int(num_steps * config.warmup_fraction)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0,
+        decay_steps=max(num_steps - warmup_steps, 1),
+        warmup_target=config.learning_rate,
+        warmup_steps=warmup_steps,
+    )
+    return keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay)
+
+
+class _CheckpointSaver(keras.callbacks.Callback):
+    """Saves weights, optimiser and history after each epoch as one file, to the side and then renamed."""
+
+    def __init__(self, path: Path, run: dict[str, Any]) -> None:
+        super().__init__()
+        self.path = path
+        self.run = json.loads(json.dumps(run))
+        self.history: History = {}
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(float(value))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = self.path.with_name(f".writing-{os.getpid()}-{self.path.name}")
+        self.model.save_weights(unfinished, overwrite=True)
+        with h5py.File(unfinished, "a") as file:
+            file.attrs["run"] = json.dumps({"run": self.run, "epochs_done": epoch + 1, "history": self.history})
+        unfinished.replace(self.path)
+
+    def restore(self, model: keras.Model) -> int:
+        """Load the checkpoint into `model` and return how many epochs it has behind it."""
+        if not self.path.is_file():
+            raise CheckpointError(f"{self.path}: no interrupted run to resume; start one without --resume.")
+        state = read_checkpoint_state(self.path)
+        if state["run"] != self.run:
+            differing = sorted(key for key in self.run if state["run"].get(key) != self.run[key])
+            raise CheckpointError(
+                f"{self.path}: the interrupted run differs from this one in {', '.join(differing)}: received "
+                f"{ {key: self.run[key] for key in differing} }, expected "
+                f"{ {key: state['run'].get(key) for key in differing} }. "
+                "Give the same options and data, or start anew without --resume."
+            )
+        # Unbuilt, an optimiser has nowhere to load its moments into.
+        model.optimizer.build(model.trainable_variables)
+        model.load_weights(self.path)
+        self.history = state["history"]
+        return int(state["epochs_done"])
+
+
+def read_checkpoint_state(path: Path) -> dict[str, Any]:
+    """Return what a checkpoint says of its run: `run`, `epochs_done`, `history`.
+
+    Raises:
+        CheckpointError: If it is no checkpoint.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            state: dict[str, Any] = json.loads(file.attrs["run"])
+    except (OSError, KeyError, ValueError) as error:
+        raise CheckpointError(f"{path}: not a whole checkpoint ({error}); start anew without --resume.") from error
+    return state

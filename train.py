@@ -1,0 +1,141 @@
+"""Train the digit recogniser and write models/digits.h5.
+
+The experiment: augmented training on all training digits with one schedule and a fixed seed; the test digits are scored
+once, at the end. Whatever was chosen, was chosen with `--hold-out` on training digits.
+"""
+
+import argparse
+import platform
+import resource
+import sys
+import time
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from digits.artifact import write_artifact
+from digits.dataset import LabelledImages, hold_out, read_labelled_images
+from digits.errors import DigitsError
+from digits.evaluation import Evaluation, evaluate, fit_temperature
+from digits.images import make_batch
+from digits.model import build_network, count_multiply_adds, fold_temperature
+from digits.plots import save_reports
+from digits.training import FAST, TrainingConfig, fit_network, read_checkpoint_state
+
+DATA, TEST, MODEL = Path("data/train.csv.gz"), Path("data/test.csv.gz"), Path("models/digits.h5")
+OWN_HOLD_OUT = 0.2
+PACKAGES = ("tensorflow", "keras", "numpy", "onnxruntime", "tf2onnx")
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    defaults = TrainingConfig()
+    parser = argparse.ArgumentParser(description="Train the digit recogniser.")
+    parser.add_argument("--data", type=Path, default=DATA, help=f"labelled digits, .csv or .csv.gz (default: {DATA})")
+    parser.add_argument("--test", type=Path, help=f"digits to score at the end (default: {TEST} if DATA is {DATA})")
+    parser.add_argument(
+        "--hold-out", type=float, help=f"score on this share of DATA (default without TEST: {OWN_HOLD_OUT})"
+    )
+    parser.add_argument("--output", type=Path, default=MODEL, help=f"the .h5 to write (default: {MODEL})")
+    parser.add_argument("--reports", type=Path, default=Path("reports"), help="folder for plots (default: reports)")
+    parser.add_argument("--seed", type=int, default=defaults.seed, help=f"default: {defaults.seed}")
+    parser.add_argument("--epochs", type=int, help=f"default: {defaults.epochs}, or {FAST.epochs} with --fast")
+    parser.add_argument("--fast", action="store_true", help="a minute of training, to see it work")
+    parser.add_argument("--resume", action="store_true", help="go on with the run that was interrupted")
+    return parser.parse_args()
+
+
+def configure(arguments: argparse.Namespace) -> TrainingConfig:
+    """Turn the options into the experiment's settings."""
+    config = replace(FAST if arguments.fast else TrainingConfig(), seed=arguments.seed)
+    return replace(config, epochs=arguments.epochs) if arguments.epochs is not None else config
+
+
+def load_digits(arguments: argparse.Namespace) -> tuple[LabelledImages, LabelledImages, str]:
+    """Return the digits to train on, the digits to score, and what the latter are."""
+    data = read_labelled_images(arguments.data)
+    test = arguments.test or (TEST if arguments.data == DATA else None)
+    if arguments.hold_out is None and test is not None:
+        return data, read_labelled_images(test), f"test digits of {test}"
+    share = OWN_HOLD_OUT if arguments.hold_out is None else arguments.hold_out
+    training, held_out = hold_out(data, share)
+    return training, held_out, f"{share:.1%} held out of {arguments.data}"
+
+
+def announce(
+    config: TrainingConfig, training: LabelledImages, network: keras.Model, checkpoint: Path, resume: bool
+) -> None:
+    """Say what is about to happen, and what a checkpoint left by an interrupted run means for it."""
+    print(f"{len(training):,} training digits, {config.epochs} epochs, seed {config.seed}; ", end="")
+    print(f"{network.count_params():,} parameters, {count_multiply_adds(network):,} multiply-adds a digit.")
+    if checkpoint.is_file() and not resume:
+        done = read_checkpoint_state(checkpoint)["epochs_done"]
+        print(
+            f"An interrupted run with {done} epochs behind it is replaced after the first epoch; --resume continues it."
+        )
+
+
+def print_summary(evaluation: Evaluation, scored: str, seconds: float, temperature: float) -> None:
+    """Print the result as a person reads it."""
+    peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "linux" else 2**30)
+    print(f"\nScored on {evaluation.num_digits:,} {scored}")
+    print(f"  accuracy            {evaluation.accuracy:.2%}")
+    print(f"  errors              {evaluation.num_errors} ({1 - evaluation.accuracy:.2%})")
+    print(f"  errors by digit     {'  '.join(f'{digit}:{n}' for digit, n in enumerate(evaluation.errors_per_digit))}")
+    print(f"  log-likelihood      {-evaluation.negative_log_likelihood:.4f} nats a digit")
+    print(f"  calibration error   {evaluation.calibration_error:.2%}")
+    print(f"  temperature to fit  {temperature:.3f} (for held-out digits; 1 is calibrated)")
+    print(f"  training time       {seconds / 60:.1f} minutes, peak memory {peak_gib:.2f} GiB")
+
+
+def main() -> None:
+    """Configure, load, build, fit, evaluate, save."""
+    arguments = parse_arguments()
+    config = configure(arguments)
+    training, scoring, scored = load_digits(arguments)
+
+    # The same seed gives the same weights on the same machine.
+    keras.utils.set_random_seed(config.seed)
+    tf.config.experimental.enable_op_determinism()
+    network = build_network()
+    checkpoint = arguments.output.with_suffix(".checkpoint.weights.h5")
+    announce(config, training, network, checkpoint, arguments.resume)
+
+    start = time.perf_counter()
+    verbose = 1 if sys.stdout.isatty() else 2
+    history = fit_network(network, training, config, checkpoint, arguments.resume, verbose)
+    seconds = time.perf_counter() - start
+
+    fold_temperature(network, config.temperature)
+    scoring_batch = make_batch(scoring.images)
+    probabilities = network.predict(scoring_batch, batch_size=500, verbose=0)
+    evaluation = evaluate(probabilities, scoring.labels)
+    provenance = {
+        "config": asdict(config),
+        "data": {"file": arguments.data.name, "sha256": training.sha256, "num_digits": len(training)},
+        "scored_on": {"what": scored.replace(str(arguments.data), arguments.data.name), "sha256": scoring.sha256},
+        "metrics": {**asdict(evaluation), "accuracy": evaluation.accuracy},
+        "network": {"parameters": network.count_params(), "multiply_adds": count_multiply_adds(network)},
+        "packages": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "training_seconds": round(seconds, 1),
+        "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    write_artifact(arguments.output, network, provenance, sample=scoring_batch[:500])
+    checkpoint.unlink(missing_ok=True)
+    plots = save_reports(arguments.reports, history, scoring.images, scoring.labels, probabilities)
+
+    print_summary(evaluation, scored, seconds, fit_temperature(probabilities, scoring.labels))
+    print(f"\nWrote {arguments.output} and {', '.join(map(str, plots))}.")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except DigitsError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("\nInterrupted; the same command with --resume goes on from the last whole epoch.")
