@@ -1,0 +1,158 @@
+"""The real command on a small slice of the real digits: what it writes, repeats, resumes, refuses and never breaks."""
+
+import csv
+import gzip
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from digits.classifier import load_classifier
+from digits.dataset import read_images
+from digits.images import make_batch
+
+ROOT = Path(__file__).resolve().parents[1]
+EPOCHS = 3
+
+
+@pytest.fixture(scope="module")
+def slices(tmp_path_factory) -> Path:
+    """A folder with train.csv (1,000 digits) and test.csv (300), cut from the committed files."""
+    folder = tmp_path_factory.mktemp("slices")
+    for name, num_rows in (("train.csv", 1000), ("test.csv", 300)):
+        with gzip.open(ROOT / "data" / f"{name}.gz", "rt") as whole:
+            lines = [next(whole) for _ in range(num_rows + 1)]
+        (folder / name).write_text("".join(lines))
+    return folder
+
+
+def make_command(slices: Path, folder: Path, *options: str) -> list[str]:
+    return [
+        sys.executable,
+        "train.py",
+        *("--data", str(slices / "train.csv")),
+        *("--test", str(slices / "test.csv")),
+        *("--output", str(folder / "model.h5")),
+        *("--reports", str(folder / "reports")),
+        *("--epochs", str(EPOCHS)),
+        *options,
+    ]
+
+
+def run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+
+
+@pytest.fixture(scope="module")
+def trained(slices, tmp_path_factory) -> tuple[Path, str]:
+    """The folder that a whole run wrote into, and what it printed."""
+    folder = tmp_path_factory.mktemp("trained")
+    finished = run(make_command(slices, folder))
+    assert finished.returncode == 0, finished.stderr
+    return folder, finished.stdout
+
+
+def read_weights(path: Path) -> dict[str, np.ndarray]:
+    weights = {}
+    with h5py.File(path) as file:
+        file["model_weights"].visititems(
+            lambda name, item: weights.__setitem__(name, item[()]) if isinstance(item, h5py.Dataset) else None
+        )
+    return weights
+
+
+def test_train_learns_something_and_says_how_much(trained):
+    folder, printed = trained
+    metrics = load_classifier(folder / "model.h5").artifact.provenance["metrics"]
+    assert metrics["accuracy"] > 0.5
+    assert f"accuracy            {metrics['accuracy']:.2%}" in printed
+    assert sum(metrics["errors_per_digit"]) == metrics["num_errors"]
+
+
+def test_train_shows_each_epoch(trained):
+    assert [f"Epoch {epoch}/{EPOCHS}" in trained[1] for epoch in range(1, EPOCHS + 1)] == [True] * EPOCHS
+
+
+def test_train_writes_a_model_whose_graph_reads_the_digits_as_the_summary_says(trained, slices):
+    classifier = load_classifier(trained[0] / "model.h5")
+    images = read_images(slices / "test.csv")
+    with (slices / "test.csv").open() as file:
+        labels = np.array([int(row["label"]) for row in csv.DictReader(file)])
+    accuracy = (classifier.predict(make_batch(images)).argmax(axis=1) == labels).mean()
+    assert accuracy == pytest.approx(classifier.artifact.provenance["metrics"]["accuracy"])
+
+
+def test_train_writes_where_the_model_came_from(trained):
+    provenance = load_classifier(trained[0] / "model.h5").artifact.provenance
+    assert provenance["config"]["seed"] == 42
+    assert provenance["config"]["epochs"] == EPOCHS
+    assert provenance["data"]["num_digits"] == 1000
+    assert len(provenance["data"]["sha256"]) == 64
+    assert provenance["packages"]["keras"]
+    assert str(ROOT) not in json.dumps(provenance)
+
+
+def test_train_draws_its_reports(trained):
+    reports = sorted((trained[0] / "reports").glob("*"))
+    assert [report.name for report in reports] == ["confusion_matrix.png", "learning_curves.png", "misread_digits.png"]
+    assert all(report.read_bytes().startswith(b"\x89PNG") for report in reports)
+
+
+def test_train_leaves_nothing_beside_the_model(trained):
+    assert sorted(path.name for path in trained[0].iterdir()) == ["model.h5", "reports"]
+
+
+def test_train_killed_and_resumed_ends_with_the_weights_of_a_whole_run(trained, slices, tmp_path):
+    earlier = b"the model of an earlier run"
+    (tmp_path / "model.h5").write_bytes(earlier)
+    checkpoint = tmp_path / "model.checkpoint.weights.h5"
+    process = subprocess.Popen(make_command(slices, tmp_path), cwd=ROOT, stdout=subprocess.DEVNULL)
+    while not checkpoint.exists():
+        assert process.poll() is None, "the run ended before its first checkpoint"
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert (tmp_path / "model.h5").read_bytes() == earlier
+
+    resumed = run(make_command(slices, tmp_path, "--resume"))
+
+    assert resumed.returncode == 0, resumed.stderr
+    assert f"Epoch 1/{EPOCHS}" not in resumed.stdout
+    assert not checkpoint.exists()
+    expected, received = read_weights(trained[0] / "model.h5"), read_weights(tmp_path / "model.h5")
+    assert expected.keys() == received.keys()
+    for name, weights in expected.items():
+        np.testing.assert_array_equal(received[name], weights, err_msg=name)
+
+
+def test_train_without_a_test_file_holds_out_a_fifth_of_ones_own_data(slices, tmp_path):
+    command = make_command(slices, tmp_path)
+    del command[command.index("--test") : command.index("--test") + 2]
+    finished = run([*command, "--fast"])
+    assert finished.returncode == 0, finished.stderr
+    assert "800 training digits" in finished.stdout
+    assert "Scored on 200 20.0% held out of" in finished.stdout
+
+
+def test_train_on_a_bad_file_says_so_in_one_line_and_leaves_the_earlier_model(slices, tmp_path):
+    (tmp_path / "model.h5").write_bytes(b"the model of an earlier run")
+    bad = tmp_path / "bad.csv"
+    bad.write_text((slices / "train.csv").read_text().replace("\n0,0,", "\n0,256,", 1))
+    finished = run([*make_command(slices, tmp_path), "--data", str(bad)])
+    assert finished.returncode == 1
+    assert finished.stderr.splitlines()[-1].startswith(f"error: {bad}, row ")
+    assert "column pixel0: received 256" in finished.stderr
+    assert "Traceback" not in finished.stderr
+    assert (tmp_path / "model.h5").read_bytes() == b"the model of an earlier run"
+
+
+def test_train_told_to_resume_without_a_checkpoint_says_so(slices, tmp_path):
+    finished = run(make_command(slices, tmp_path, "--resume"))
+    assert finished.returncode == 1
+    assert "no interrupted run to resume; start one without --resume" in finished.stderr
