@@ -1,0 +1,1 @@
+"""The web service: one handwritten digit in, its reading out."""

@@ -1,0 +1,196 @@
+"""What the service refuses, as one tree, and the one JSON shape in which every refusal is answered.
+
+    ServiceError (a DigitsError)
+    ├── InvalidJsonError           400
+    ├── UnknownPathError           404
+    ├── MethodNotAllowedError      405
+    ├── BodyTooLargeError          413
+    ├── UnsupportedMediaTypeError  415
+    ├── InternalError              500
+    └── ModelNotReadyError         503
+
+A row that breaks the 28x28 contract arrives as `digits.errors.PixelError` and is answered with 422.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from starlette.requests import ClientDisconnect
+from starlette.routing import Match
+
+from digits.errors import DigitsError, PixelError
+
+PIXEL_ERROR_STATUS = 422
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+# A client's own words are repeated in an answer only so far.
+_CHARS_SHOWN = 64
+
+
+class ServiceError(DigitsError):
+    """A request that is refused.
+
+    Attributes:
+        status: The HTTP status.
+        code: Machine-readable reason.
+        message: What came and what was expected.
+        field: Always None here: these refuse the whole request.
+        hint: How to mend it.
+        headers: What the answer carries beside its body.
+    """
+
+    status: ClassVar[int]
+    code: ClassVar[str]
+    field: ClassVar[None] = None
+
+    def __init__(self, message: str, *, hint: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(f"{message} {hint}")
+        self.message = message
+        self.hint = hint
+        self.headers = headers
+
+
+class InvalidJsonError(ServiceError):
+    """The body is not JSON."""
+
+    status = 400
+    code = "invalid_json"
+
+    def __init__(self, size_bytes: int, line: int, column: int) -> None:
+        received = f"{size_bytes:,} bytes that stop being JSON at line {line}, column {column}"
+        super().__init__(
+            f"Received {received if size_bytes else 'an empty body'}, expected one JSON object.",
+            hint='Send {"pixel0": 0, ..., "pixel783": 0} in UTF-8; NaN, Infinity and trailing commas are not JSON.',
+        )
+
+
+class UnknownPathError(ServiceError):
+    """Nothing is served at this path."""
+
+    status = 404
+    code = "not_found"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"Received a request for {path[:_CHARS_SHOWN]}, expected a path that exists.",
+            hint="Find every path at /docs.",
+        )
+
+
+class MethodNotAllowedError(ServiceError):
+    """The path exists, but not for this method."""
+
+    status = 405
+    code = "method_not_allowed"
+
+    def __init__(self, method: str, path: str, allowed: Sequence[str]) -> None:
+        names = " or ".join(allowed)
+        super().__init__(
+            f"Received {method} for {path[:_CHARS_SHOWN]}, expected {names}.",
+            hint=f"Send it with {names}.",
+            headers={"Allow": ", ".join(allowed)},
+        )
+
+
+class BodyTooLargeError(ServiceError):
+    """The body is larger than the operator allows."""
+
+    status = 413
+    code = "body_too_large"
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(
+            f"Received a body of more than {limit_bytes:,} bytes, expected at most that.",
+            hint="Send one row of 784 pixels, about 12 kB.",
+        )
+
+
+class UnsupportedMediaTypeError(ServiceError):
+    """The body does not say that it is JSON."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+    def __init__(self, content_type: str | None) -> None:
+        received = f"content type {content_type[:_CHARS_SHOWN]}" if content_type else "no content type"
+        super().__init__(
+            f"Received {received}, expected application/json.",
+            hint="Send the header, with curl: -H 'Content-Type: application/json'.",
+        )
+
+
+class InternalError(ServiceError):
+    """A fault of ours; what it was stands in the log only."""
+
+    status = 500
+    code = "internal_error"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The request failed through a fault of the service, which is logged.",
+            hint="Try again; if it fails again, tell the operator when it happened.",
+        )
+
+
+class ModelNotReadyError(ServiceError):
+    """The process is up, the model is not."""
+
+    status = 503
+    code = "model_not_ready"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Received a request while the model is still being loaded, expected it after that.",
+            hint="Try again in a second.",
+            headers={"Retry-After": "1"},
+        )
+
+
+def describe_error(error: ServiceError | PixelError) -> dict[str, dict[str, str | None]]:
+    """Return the one shape: `{"error": {"code": ..., "message": ..., "field": ..., "hint": ...}}`."""
+    return {"error": {"code": error.code, "message": error.message, "field": error.field, "hint": error.hint}}
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Make every error of the application answer in the one shape."""
+    app.add_exception_handler(ServiceError, _answer_refusal)
+    app.add_exception_handler(PixelError, _answer_refusal)
+    app.add_exception_handler(404, _answer_unknown_path)
+    app.add_exception_handler(405, _answer_method_not_allowed)
+    app.add_exception_handler(ClientDisconnect, _answer_nobody)
+    # uvicorn logs the exception itself after this has answered.
+    app.add_exception_handler(Exception, _answer_fault)
+
+
+def _answer(error: ServiceError | PixelError) -> Response:
+    status, headers = (PIXEL_ERROR_STATUS, None) if isinstance(error, PixelError) else (error.status, error.headers)
+    return Response(orjson.dumps(describe_error(error)), status, headers, media_type="application/json")
+
+
+async def _answer_refusal(request: Request, error: Exception) -> Response:
+    return _answer(error) if isinstance(error, ServiceError | PixelError) else _answer(InternalError())
+
+
+async def _answer_unknown_path(request: Request, error: Exception) -> Response:
+    return _answer(UnknownPathError(request.scope["path"]))
+
+
+async def _answer_method_not_allowed(request: Request, error: Exception) -> Response:
+    # Starlette names the methods of the first route that matches only; GET and HEAD of one path are two routes.
+    routes = request.app.routes
+    allowed = [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+    return _answer(MethodNotAllowedError(request.method, request.scope["path"], allowed))
+
+
+async def _answer_nobody(request: Request, error: Exception) -> Response:
+    # The client went away while it was sending: nobody reads this, and it is no fault worth a traceback.
+    return Response(status_code=InvalidJsonError.status)
+
+
+async def _answer_fault(request: Request, error: Exception) -> Response:
+    return _answer(InternalError())

@@ -1,0 +1,61 @@
+"""Loading the model: beside the running server, checked on a known digit, or not at all."""
+
+import logging
+import os
+from threading import Thread
+from typing import NoReturn
+
+import numpy as np
+from fastapi import FastAPI
+
+from app.settings import Settings
+from digits.classifier import Classifier, load_classifier
+from digits.errors import ArtifactError, DigitsError
+from digits.images import draw_one, make_batch
+
+# The logger that uvicorn shows in its own format, so that a failed start reads like one log.
+logger = logging.getLogger("uvicorn.error")
+
+KNOWN_DIGIT = 1
+# What uvicorn itself exits with when an application cannot start.
+_EXIT_STATUS = 3
+
+
+def start_loading(app: FastAPI, settings: Settings) -> None:
+    """Load the model in a thread, so that `/healthz` and `/readyz` answer meanwhile.
+
+    Sets `app.state.classifier` once the model has read a known digit correctly; a model that cannot be used ends the
+    process with one line in the log.
+    """
+    Thread(target=_load, args=(app, settings), name="load-model", daemon=True).start()
+
+
+def refuse_to_start(error: Exception) -> NoReturn:
+    """Log why the service cannot serve, and end the process.
+
+    At once, without unwinding: an exception would reach the log as pages of the server's own traceback, from the
+    lifespan, or from a thread not end the process at all. Nothing is held yet that would need to be given back.
+    """
+    # An error of our own says all there is to say; of any other, the traceback is the only trace.
+    logger.critical("Cannot serve. %s", error, exc_info=not isinstance(error, DigitsError | OSError))
+    os._exit(_EXIT_STATUS)
+
+
+def _load(app: FastAPI, settings: Settings) -> None:
+    try:
+        classifier = load_classifier(settings.model_path, settings.num_threads)
+        _check_known_digit(classifier)
+    except Exception as error:
+        refuse_to_start(error)
+    app.state.classifier = classifier
+    logger.info("Model %s is ready: %s", classifier.artifact.version, classifier.artifact.path)
+
+
+def _check_known_digit(classifier: Classifier) -> None:
+    probabilities = classifier.predict(make_batch(draw_one()[np.newaxis]))[0]
+    digit = int(probabilities.argmax())
+    if digit != KNOWN_DIGIT or not np.isfinite(probabilities).all():
+        raise ArtifactError(
+            f"{classifier.artifact.path}: the model reads a plain {KNOWN_DIGIT} as a {digit}, expected {KNOWN_DIGIT}. "
+            "Train it anew with `make run_train`, or name another file."
+        )

@@ -1,0 +1,53 @@
+"""The service's settings, read once from the environment when it starts."""
+
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from digits.errors import ConfigurationError
+
+ENV_PREFIX = "DIGITS_"
+# Found from this file, so that the working directory does not matter.
+_REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
+
+
+class Settings(BaseSettings):
+    """What an operator can set: `DIGITS_MODEL_PATH=/models/mine.h5` and so on. An empty variable counts as unset."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_ignore_empty=True, frozen=True)
+
+    model_path: Path = Field(
+        default=_REPOSITORY_ROOT / "models" / "digits.h5",
+        description="The .h5 to serve, as `make run_train` writes it.",
+    )
+    num_threads: int = Field(
+        default=1,
+        ge=1,
+        le=256,
+        description="Threads for one prediction; one image is too small to share out, so more of them only wait.",
+    )
+    max_body_bytes: int = Field(
+        default=1024 * 1024,
+        # The longest sensible row, 784 pixels with 17 digits each, must always fit.
+        ge=32 * 1024,
+        le=64 * 1024 * 1024,
+        description="The largest request body that is read; a row is about 12 kB.",
+    )
+
+
+def read_settings() -> Settings:
+    """Read the environment.
+
+    Raises:
+        ConfigurationError: If a variable is wrong; names every wrong one, in one line.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = [
+            f"{ENV_PREFIX}{'.'.join(map(str, fault['loc'])).upper()}: received {str(fault['input'])[:64]!r}, "
+            f"expected: {fault['msg'].removeprefix('Input should be ')}."
+            for fault in error.errors(include_url=False)
+        ]
+        raise ConfigurationError(" ".join(faults)) from error
