@@ -4,8 +4,7 @@ A pixel is an integer 0-255, where 0 is paper and 255 is ink. An image is uint8 
 stands at row x // 28, column x % 28. A batch is float32 `(n, 28, 28, 1)` in [0, 1].
 """
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import NoReturn
 
@@ -44,7 +43,7 @@ def make_batch(images: NDArray[np.integer] | NDArray[np.floating]) -> NDArray[np
             code="wrong_shape",
             hint="Reshape or resize them to 28x28.",
         )
-    batch = np.multiply(images, np.float32(1 / MAX_PIXEL), dtype=np.float32)
+    batch: NDArray[np.float32] = np.multiply(images, np.float32(1 / MAX_PIXEL), dtype=np.float32)
     return batch.reshape(-1, *BATCH_SHAPE)
 
 
@@ -69,29 +68,41 @@ def parse_row(row: object) -> NDArray[np.float32]:
         _refuse_names(row)
     if len(row) != NUM_PIXELS:
         _refuse_names(row)
-    # 784 integers are checked and packed in C, which is what nearly every client sends; a bool is an int to Python,
-    # so the types are compared exactly.
-    if set(map(type, values)) == {int}:
-        try:
-            return np.frombuffer(bytes(values), np.uint8).astype(np.float32)
-        except ValueError:
-            pass  # A value outside 0-255: found and named below.
-    for name, value in zip(PIXEL_NAMES, values, strict=True):
-        _check_pixel(name, value)
-    return np.array(values, np.float32)
+    pixels = _pack(values)
+    if pixels is None:
+        for name, value in zip(PIXEL_NAMES, values, strict=True):
+            _check_pixel(name, value)
+        pixels = np.array(values, np.float32)
+    return pixels
+
+
+def _pack(values: Sequence[object]) -> NDArray[np.float32] | None:
+    """Check and pack plain numbers in C; None if anything else is among them, for `_check_pixel` to name."""
+    # A bool is an int to Python, so the types are compared exactly.
+    types = set(map(type, values))
+    try:
+        if types == {int}:
+            return np.frombuffer(bytes(values), np.uint8).astype(np.float32)  # type: ignore[arg-type]  # all are int
+        if types <= {int, float}:
+            pixels = np.array(values, np.float64)
+            # NaN compares false with everything, so it is refused here too.
+            return pixels.astype(np.float32) if ((pixels >= 0) & (pixels <= MAX_PIXEL)).all() else None
+    except (ValueError, OverflowError):
+        pass  # An integer outside 0-255, or beyond float64.
+    return None
 
 
 def _check_pixel(name: str, value: object) -> None:
-    if type(value) not in (int, float):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise PixelError(
             f"Received {_name_json_type(value)} for {name}, expected a number 0-{MAX_PIXEL}.",
             code="not_a_number",
             field=name,
             hint=f"Send {name} as a plain JSON number.",
         )
-    # NaN compares false with everything, so it is refused here too.
-    if not 0 <= value <= MAX_PIXEL:  # type: ignore[operator]  # narrowed to int or float above
-        shown = value if isinstance(value, float) and not math.isfinite(value) else f"{value:.6g}"
+    if not 0 <= value <= MAX_PIXEL:
+        # Python's own json reads integers of any length, which cannot be shown in short.
+        shown = "a huge integer" if isinstance(value, int) and value.bit_length() > 1000 else f"{value:.6g}"
         raise PixelError(
             f"Received {shown} for {name}, expected a number 0-{MAX_PIXEL}.",
             code="pixel_out_of_range",
