@@ -1,0 +1,45 @@
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from server import ROOT, Server, serve
+
+# As `--app-dir web_service` does for the server.
+sys.path.insert(0, str(ROOT / "web_service"))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The service with the shipped model. Whatever the tests send, nothing may end in a fault."""
+    with serve(tmp_path_factory.mktemp("server")) as running:
+        yield running
+        assert "Traceback" not in running.log, running.log
+        assert '" 500' not in running.log, running.log
+
+
+@pytest.fixture(scope="session")
+def faulty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serve(tmp_path_factory.mktemp("faulty"), "faulty:app") as running:
+        yield running
+
+
+@pytest.fixture
+def held_until(tmp_path: Path) -> Path:
+    """The model of `held_back_server` is loaded once this exists."""
+    return tmp_path / "go"
+
+
+@pytest.fixture
+def held_back_server(tmp_path: Path, held_until: Path) -> Iterator[Server]:
+    with serve(tmp_path, "held_back:app", "/healthz", HELD_UNTIL=str(held_until)) as running:
+        yield running
+
+
+@pytest.fixture
+def row() -> dict[str, Any]:
+    """A real 1, as the repository ships it."""
+    one: dict[str, Any] = json.loads((ROOT / "row_data.json").read_text())
+    return one

@@ -1,0 +1,27 @@
+"""The service with a model that reads the known digit and fails ever after."""
+
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app import loading
+from app.predict import create_app
+from digits.classifier import Classifier, load_classifier
+
+
+def load_faulty(path: Path, num_threads: int) -> Classifier:
+    classifier, calls = load_classifier(path, num_threads), count()
+
+    def compute_probabilities(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        if next(calls):
+            raise ValueError("the secret inside")
+        return classifier.compute_probabilities(batch)
+
+    return replace(classifier, compute_probabilities=compute_probabilities)
+
+
+loading.load_classifier = load_faulty
+app = create_app()
