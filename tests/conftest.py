@@ -1,0 +1,108 @@
+"""What several test modules share: real digits, a tiny network and its artifact, a fresh interpreter."""
+
+import gzip
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from digits.dataset import LabelledImages, read_labelled_images
+from digits.images import make_batch
+
+if TYPE_CHECKING:
+    import keras
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+ROOT = Path(__file__).resolve().parents[1]
+NUM_SMALL_DIGITS = 200
+TRAINING_PACKAGES = ("tensorflow", "keras", "pandas", "matplotlib", "sklearn", "scipy")
+
+# Put before the code of a fresh interpreter: every package of training raises ImportError, as where it is missing.
+BLOCK_TRAINING_PACKAGES = f"""
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {TRAINING_PACKAGES!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Blocker())
+"""
+
+RunPython = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def small_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first real training digits, as a plain CSV in Kaggle's layout."""
+    path = tmp_path_factory.mktemp("digits") / "small.csv"
+    with gzip.open(ROOT / "data/train.csv.gz", "rt") as file:
+        path.write_text("".join(islice(file, NUM_SMALL_DIGITS + 1)))
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_digits(small_csv: Path) -> LabelledImages:
+    return read_labelled_images(small_csv)
+
+
+@pytest.fixture(scope="session")
+def small_batch(small_digits: LabelledImages) -> NDArray[np.float32]:
+    return make_batch(small_digits.images)
+
+
+@pytest.fixture(scope="session")
+def tiny_network() -> "keras.Model":
+    """An untrained network with the input and output of the real one, small enough to export in a second."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    pixels = keras.Input((28, 28, 1))
+    features = keras.layers.Conv2D(2, 5, strides=4, activation="relu")(pixels)
+    logits = keras.layers.Dense(10)(keras.layers.Flatten()(features))
+    return keras.Model(pixels, keras.layers.Softmax()(logits))
+
+
+@pytest.fixture(scope="session")
+def tiny_provenance() -> Mapping[str, Any]:
+    return {"config": {"epochs": 1, "rate": 0.1}, "metrics": {"errors_per_digit": [0, 1]}, "note": "ünïcode"}
+
+
+@pytest.fixture(scope="session")
+def shared_artifact(
+    tmp_path_factory: pytest.TempPathFactory,
+    tiny_network: "keras.Model",
+    tiny_provenance: Mapping[str, Any],
+    small_batch: NDArray[np.float32],
+) -> Path:
+    """An artifact of the tiny network; read it, never change it."""
+    from digits.artifact import write_artifact
+
+    path = tmp_path_factory.mktemp("artifact") / "tiny.h5"
+    write_artifact(path, tiny_network, tiny_provenance, small_batch)
+    return path
+
+
+@pytest.fixture
+def artifact_path(shared_artifact: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny artifact, to be broken at will."""
+    path = tmp_path / "tiny.h5"
+    path.write_bytes(shared_artifact.read_bytes())
+    return path
+
+
+@pytest.fixture
+def run_python() -> RunPython:
+    """Run code, or a module with arguments, in a fresh interpreter at the repository's root."""
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, *map(str, arguments)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    return run
