@@ -1,7 +1,6 @@
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,15 +25,11 @@ def faulty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture
-def held_until(tmp_path: Path) -> Path:
-    """The model of `held_back_server` is loaded once this exists."""
-    return tmp_path / "go"
-
-
-@pytest.fixture
-def held_back_server(tmp_path: Path, held_until: Path) -> Iterator[Server]:
-    with serve(tmp_path, "held_back:app", "/healthz", HELD_UNTIL=str(held_until)) as running:
+@pytest.fixture(scope="session")
+def held_back_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The service before its model is loaded, for ever."""
+    folder = tmp_path_factory.mktemp("held_back")
+    with serve(folder, "held_back:app", "/healthz", HELD_UNTIL=str(folder / "never")) as running:
         yield running
 
 

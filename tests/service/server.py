@@ -68,6 +68,13 @@ class Server:
     def post(self, row: object, path: str = "/predict") -> Answer:
         return self.request("POST", path, json.dumps(row), JSON)
 
+    def wait_for_log(self, text: str) -> None:
+        """The server logs a fault after it has answered."""
+        for _ in _attempts():
+            if text in self.log:
+                return
+        raise TimeoutError(self.log)
+
     def wait_for(self, path: str, status: int = 200) -> Answer:
         for _ in _attempts():
             assert self.process.poll() is None, self.log

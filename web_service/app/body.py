@@ -26,11 +26,14 @@ async def read_json(request: Request, max_body_bytes: int) -> object:
     if not _is_json(content_type):
         raise UnsupportedMediaTypeError(content_type)
     body = await _read_body(request, max_body_bytes)
+    if not body:
+        raise InvalidJsonError("an empty body")
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         # Only the place is told: the wording is orjson's and may change with it.
-        raise InvalidJsonError(len(body), error.lineno, error.colno) from error
+        place = f"line {error.lineno}, column {error.colno}"
+        raise InvalidJsonError(f"a body that stops being JSON at {place}") from error
 
 
 def _is_json(content_type: str | None) -> bool:

@@ -57,10 +57,9 @@ class InvalidJsonError(ServiceError):
     status = 400
     code = "invalid_json"
 
-    def __init__(self, size_bytes: int, line: int, column: int) -> None:
-        received = f"{size_bytes:,} bytes that stop being JSON at line {line}, column {column}"
+    def __init__(self, received: str) -> None:
         super().__init__(
-            f"Received {received if size_bytes else 'an empty body'}, expected one JSON object.",
+            f"Received {received}, expected one JSON object.",
             hint='Send {"pixel0": 0, ..., "pixel783": 0} in UTF-8; NaN, Infinity and trailing commas are not JSON.',
         )
 

@@ -140,7 +140,7 @@ def restore_nulls(openapi: dict[str, Any]) -> None:
 def list_predict_errors() -> list[ServiceError | PixelError]:
     """Return one of each error that `POST /predict` can answer, made where it arises."""
     return [
-        InvalidJsonError(12, 1, 12),
+        InvalidJsonError("a body that stops being JSON at line 1, column 13"),
         BodyTooLargeError(Settings.model_fields["max_body_bytes"].default),
         UnsupportedMediaTypeError("text/plain"),
         *map(_refuse_row, list_bad_rows()),

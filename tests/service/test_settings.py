@@ -1,0 +1,61 @@
+import pytest
+from pydantic import ValidationError
+from server import ROOT
+
+from app.settings import ENV_PREFIX, Settings, read_settings
+from digits.errors import ConfigurationError
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"{ENV_PREFIX}{name.upper()}", raising=False)
+
+
+def test_settings_by_default_serve_the_shipped_model_from_any_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    settings = read_settings()
+    assert settings.model_path == ROOT / "models" / "digits.h5"
+    assert (settings.num_threads, settings.max_body_bytes) == (1, 1024 * 1024)
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGITS_MODEL_PATH", "/models/mine.h5")
+    monkeypatch.setenv("DIGITS_NUM_THREADS", "4")
+    monkeypatch.setenv("DIGITS_MAX_BODY_BYTES", "65536")
+    settings = read_settings()
+    assert (str(settings.model_path), settings.num_threads, settings.max_body_bytes) == ("/models/mine.h5", 4, 65536)
+
+
+def test_settings_count_an_empty_variable_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGITS_NUM_THREADS", "")
+    assert read_settings().num_threads == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("DIGITS_NUM_THREADS", "0", "greater than or equal to 1"),
+        ("DIGITS_NUM_THREADS", "257", "less than or equal to 256"),
+        ("DIGITS_NUM_THREADS", "many", "a valid integer"),
+        ("DIGITS_MAX_BODY_BYTES", "32767", "greater than or equal to 32768"),
+        ("DIGITS_MAX_BODY_BYTES", "67108865", "less than or equal to 67108864"),
+    ],
+)
+def test_settings_out_of_bounds_name_variable_value_and_bound(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=f"^{name}: received '{value}', expected: {expected}"):
+        read_settings()
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().num_threads = 2  # type: ignore[misc]
+
+
+def test_settings_are_all_described() -> None:
+    assert all(field.description for field in Settings.model_fields.values())
