@@ -1,0 +1,111 @@
+"""The commands that a person types: make's targets, the server and the client, on a real socket."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+MAKEFILE = (ROOT / "Makefile").read_text()
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "data" / "README.md"]
+PROMISED = (
+    "setup",
+    "run_train",
+    "test_server",
+    "test_client",
+    "docker_build",
+    "docker_run",
+    "submission",
+    "test",
+    "lint",
+)
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["make", f"PYTHON={sys.executable}", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+
+def find_targets() -> set[str]:
+    return set(re.findall(r"^([a-z_]+):.*##", MAKEFILE, re.MULTILINE))
+
+
+def test_make_alone_lists_every_target_with_a_line_each():
+    listed = {line.split()[0] for line in make().stdout.splitlines()}
+    assert listed == find_targets()
+    assert listed >= set(PROMISED)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_documents_name_only_make_targets_that_exist(document):
+    named = set(re.findall(r"\bmake ([a-z_]+)", "\n".join(_find_code(document.read_text()))))
+    assert named <= find_targets()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_documents_link_only_to_files_that_exist(document):
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text())
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def _find_code(markdown: str) -> list[str]:
+    return re.findall(r"```.*?```|`[^`\n]+`", markdown, re.DOTALL)
+
+
+def test_submission_without_a_file_says_what_to_name():
+    finished = make("submission")
+    assert finished.returncode != 0
+    assert "make submission TEST=path/to/test.csv" in finished.stderr
+
+
+def test_client_gets_a_one_from_the_development_server():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    # A session of its own, so that the reloader's children end with it.
+    server = subprocess.Popen(
+        ["make", "test_server", f"PYTHON={sys.executable}", f"PORT={port}"], cwd=ROOT, start_new_session=True
+    )
+    try:
+        while not _is_ready(port):
+            assert server.poll() is None, "the server ended before it was ready"
+            time.sleep(0.05)
+        answered = make("test_client", f"PORT={port}")
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(timeout=30)
+    assert answered.returncode == 0, answered.stderr
+    assert json.loads(answered.stdout)["digit"] == 1
+
+
+def _is_ready(port: int) -> bool:
+    check = ["curl", "--silent", "--fail", "--output", os.devnull, f"http://127.0.0.1:{port}/readyz"]
+    return subprocess.run(check, check=False).returncode == 0
+
+
+def test_client_without_a_server_fails_and_says_why():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        finished = make("test_client", f"PORT={probe.getsockname()[1]}")
+    assert finished.returncode != 0
+    assert "curl" in finished.stderr
+
+
+def test_workflow_runs_what_ci_runs_and_ci_runs_the_readme_command():
+    assert "- run: .ci/run" in (ROOT / ".github/workflows/ci.yml").read_text()
+    assert "\nmake test\n" in (ROOT / ".ci/run").read_text()
+    assert "\nmake test\n" in (ROOT / "README.md").read_text()
+    assert os.access(ROOT / ".ci/run", os.X_OK)
+
+
+def test_workflow_pins_every_action_by_commit():
+    used = re.findall(r"uses: (\S+)", (ROOT / ".github/workflows/ci.yml").read_text())
+    assert used
+    assert [action for action in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action)] == []
