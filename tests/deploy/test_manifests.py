@@ -1,0 +1,270 @@
+"""The Kubernetes files: valid by the schemas, each usable alone, and of one mind with the image and the application."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import kubernetes_validate
+import pytest
+import yaml
+from manifests import (
+    DEFAULT_IMAGE,
+    KUSTOMIZATIONS,
+    ON_EKS,
+    ROOT,
+    get_container,
+    get_instruction,
+    get_only,
+    get_pod,
+    read_entry_point_option,
+    read_objects,
+    read_service_attribute,
+    render,
+    select_kind,
+)
+
+NAMESPACE = "digits"
+ALONE = ("kube-config/gateway-deployment.yaml", "kube-config/gateway-service.yaml")
+EKSCTL_SCHEMA = ROOT.parent / "shared" / "eksctl-schema.json"
+# Kinds of the cluster, which have no namespace.
+CLUSTER_KINDS = {"Namespace"}
+
+
+def read_cluster_version() -> str:
+    return read_objects("kube-config/cluster.yaml")[0]["metadata"]["version"]
+
+
+def validate(obj: dict) -> None:
+    kubernetes_validate.validate(obj, read_cluster_version(), strict=True)
+
+
+@pytest.fixture(scope="module")
+def app_paths() -> set[str]:
+    """The paths that the application answers, asked in a process of its own."""
+    script = "from app.predict import app; import json; print(json.dumps(list(app.openapi()['paths'])))"
+    answer = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT / "web_service", capture_output=True, text=True, check=True
+    )
+    return set(json.loads(answer.stdout))
+
+
+@pytest.mark.parametrize("folder", KUSTOMIZATIONS)
+def test_rendered_objects_are_valid_by_the_clusters_schemas(folder: str) -> None:
+    for obj in render(folder):
+        validate(obj)
+
+
+@pytest.mark.parametrize("path", [*ALONE, "kube-config/network-policy-controller.yaml"])
+def test_single_file_is_valid_by_the_clusters_schemas(path: str) -> None:
+    for obj in read_objects(path):
+        validate(obj)
+
+
+def test_schemas_refuse_an_unknown_field() -> None:
+    deployment = get_only(read_objects("kube-config/gateway-deployment.yaml"), "Deployment")
+    deployment["spec"]["replica"] = 2
+    with pytest.raises(kubernetes_validate.ValidationError):
+        validate(deployment)
+
+
+def test_cluster_is_valid_by_eksctls_schema() -> None:
+    if not EKSCTL_SCHEMA.exists():
+        pytest.skip("../shared/eksctl-schema.json is not here, so cluster.yaml is not checked against eksctl's schema")
+    (cluster,) = read_objects("kube-config/cluster.yaml")
+    jsonschema.validate(cluster, json.loads(EKSCTL_SCHEMA.read_text()))
+
+
+def test_cluster_never_pays_for_extended_support_and_keeps_its_logs() -> None:
+    (cluster,) = read_objects("kube-config/cluster.yaml")
+    assert cluster["upgradePolicy"] == {"supportType": "STANDARD"}
+    logging = cluster["cloudWatch"]["clusterLogging"]
+    assert {"api", "audit", "authenticator"} <= set(logging["enableTypes"])
+    assert logging["logRetentionInDays"] > 0
+
+
+@pytest.mark.parametrize("path", ALONE)
+def test_single_file_needs_nothing_that_a_plain_cluster_lacks(path: str) -> None:
+    (obj,) = read_objects(path)
+    assert "namespace" not in obj["metadata"]
+    assert "serviceAccountName" not in obj["spec"].get("template", {}).get("spec", {})
+
+
+def test_kustomization_applies_every_file_but_the_clusters() -> None:
+    folder = ROOT / "kube-config"
+    named = set(yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"])
+    of_the_cluster = {"kustomization.yaml", "cluster.yaml", "network-policy-controller.yaml"}
+    assert named == {path.name for path in folder.glob("*.yaml")} - of_the_cluster
+
+
+@pytest.mark.parametrize("folder", KUSTOMIZATIONS)
+def test_rendered_objects_live_in_the_one_namespace(folder: str) -> None:
+    objects = render(folder)
+    assert [obj["metadata"]["name"] for obj in select_kind(objects, "Namespace")] == [NAMESPACE]
+    assert {obj["metadata"].get("namespace") for obj in objects if obj["kind"] not in CLUSTER_KINDS} == {NAMESPACE}
+
+
+@pytest.mark.parametrize("folder", KUSTOMIZATIONS)
+def test_selectors_find_the_gateways_pods(folder: str) -> None:
+    objects = render(folder)
+    pods = [deployment["spec"]["template"]["metadata"]["labels"] for deployment in select_kind(objects, "Deployment")]
+    selectors = [obj["spec"]["selector"] for obj in select_kind(objects, "Service")]
+    selectors += [obj["spec"]["selector"]["matchLabels"] for obj in select_kind(objects, "PodDisruptionBudget")]
+    selectors += [obj["spec"]["podSelector"].get("matchLabels", {}) for obj in select_kind(objects, "NetworkPolicy")]
+    for deployment in select_kind(objects, "Deployment"):
+        for constraint in get_pod(deployment)["topologySpreadConstraints"]:
+            selectors.append(constraint["labelSelector"]["matchLabels"])
+    for selector in selectors:
+        for pod in pods:
+            assert selector.items() <= pod.items()
+
+
+@pytest.mark.parametrize("folder", KUSTOMIZATIONS)
+def test_deployments_own_only_their_own_pods(folder: str) -> None:
+    deployments = select_kind(render(folder), "Deployment")
+    for owner in deployments:
+        selector = owner["spec"]["selector"]["matchLabels"]
+        owned = [
+            one for one in deployments if selector.items() <= one["spec"]["template"]["metadata"]["labels"].items()
+        ]
+        assert owned == [owner]
+
+
+@pytest.mark.parametrize("folder", KUSTOMIZATIONS)
+def test_autoscaler_and_service_account_name_what_is_there(folder: str) -> None:
+    objects = render(folder)
+    present = {(obj["kind"], obj["metadata"]["name"]) for obj in objects}
+    for autoscaler in select_kind(objects, "HorizontalPodAutoscaler"):
+        target = autoscaler["spec"]["scaleTargetRef"]
+        assert (target["kind"], target["name"]) in present
+    for deployment in select_kind(objects, "Deployment"):
+        assert ("ServiceAccount", get_pod(deployment)["serviceAccountName"]) in present
+
+
+@pytest.mark.parametrize("folder", KUSTOMIZATIONS)
+def test_ports_agree_from_the_image_to_the_service(folder: str) -> None:
+    objects = render(folder)
+    port = read_entry_point_option("--port")
+    assert get_instruction("EXPOSE") == port
+    for deployment in select_kind(objects, "Deployment"):
+        assert get_container(deployment)["ports"] == [{"name": "http", "containerPort": int(port), "protocol": "TCP"}]
+    for service in select_kind(objects, "Service"):
+        assert [one["targetPort"] for one in service["spec"]["ports"]] == ["http"]
+    gateway_policy = get_only(objects, "NetworkPolicy")
+    assert [one["port"] for rule in gateway_policy["spec"]["ingress"] for one in rule["ports"]] == ["http"]
+
+
+@pytest.mark.parametrize("folder", KUSTOMIZATIONS)
+def test_probes_ask_for_paths_that_the_application_answers(folder: str, app_paths: set[str]) -> None:
+    for deployment in select_kind(render(folder), "Deployment"):
+        container = get_container(deployment)
+        expected = {"startupProbe": "/healthz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"}
+        for probe, path in expected.items():
+            assert container[probe]["httpGet"] == {"path": path, "port": "http"}
+            assert path in app_paths
+
+
+@pytest.mark.parametrize("folder", ON_EKS)
+def test_load_balancer_asks_for_readiness_over_http(folder: str) -> None:
+    objects = render(folder)
+    annotations = get_only(objects, "Service")["metadata"]["annotations"]
+    prefix = "service.beta.kubernetes.io/aws-load-balancer-"
+    readiness = get_container(get_only(objects, "Deployment"))["readinessProbe"]["httpGet"]["path"]
+    assert annotations[prefix + "healthcheck-protocol"] == "HTTP"
+    assert annotations[prefix + "healthcheck-path"] == readiness
+    assert annotations[prefix + "nlb-target-type"] == "ip"
+
+
+@pytest.mark.parametrize("folder", KUSTOMIZATIONS)
+def test_pod_outlives_the_load_balancers_memory_of_it(folder: str) -> None:
+    objects = render(folder)
+    deregistration = read_service_attribute(get_only(objects, "Service"), "deregistration_delay.timeout_seconds")
+    drain_seconds = int(read_entry_point_option("--timeout-graceful-shutdown"))
+    for deployment in select_kind(objects, "Deployment"):
+        sleep_seconds = get_container(deployment)["lifecycle"]["preStop"]["sleep"]["seconds"]
+        assert sleep_seconds > int(deregistration or 0)
+        assert get_pod(deployment)["terminationGracePeriodSeconds"] > sleep_seconds + drain_seconds
+
+
+@pytest.mark.parametrize("folder", KUSTOMIZATIONS)
+def test_threads_match_the_cpu_limit(folder: str) -> None:
+    for deployment in select_kind(render(folder), "Deployment"):
+        container = get_container(deployment)
+        environment = {one["name"]: one["value"] for one in container["env"]}
+        assert environment["DIGITS_NUM_THREADS"] == container["resources"]["limits"]["cpu"]
+
+
+def test_environment_names_only_settings_that_the_application_reads() -> None:
+    script = (
+        "from app.settings import ENV_PREFIX, Settings; import json; "
+        "print(json.dumps([ENV_PREFIX + name.upper() for name in Settings.model_fields]))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT / "web_service", capture_output=True, text=True, check=True
+    )
+    container = get_container(get_only(read_objects("kube-config/gateway-deployment.yaml"), "Deployment"))
+    assert {one["name"] for one in container["env"]} <= set(json.loads(answer.stdout))
+
+
+def test_image_is_named_in_one_place() -> None:
+    naming = [
+        (path.relative_to(ROOT).as_posix(), line.strip())
+        for folder in ("kube-config", "kube-overlays")
+        for path in sorted((ROOT / folder).rglob("*.yaml"))
+        for line in path.read_text().splitlines()
+        if line.strip().removeprefix("- ").startswith(("image:", "newName:", "newTag:"))
+    ]
+    assert naming == [("kube-config/gateway-deployment.yaml", f"image: {DEFAULT_IMAGE}")]
+
+
+@pytest.mark.parametrize("folder", KUSTOMIZATIONS)
+def test_images_can_be_replaced_by_name(folder: str) -> None:
+    images = {one["metadata"]["name"]: get_container(one)["image"] for one in select_kind(render(folder), "Deployment")}
+    expected = {"gateway": DEFAULT_IMAGE}
+    if folder.endswith("canary"):
+        expected["gateway-canary"] = "digit_recognizer:canary"
+    assert images == expected
+
+
+def test_local_overlay_runs_one_pod_behind_a_node_port() -> None:
+    objects = render("kube-overlays/local")
+    assert get_only(objects, "Deployment")["spec"]["replicas"] == 1
+    service = get_only(objects, "Service")
+    assert service["spec"]["type"] == "NodePort"
+    assert "loadBalancerClass" not in service["spec"]
+    assert not select_kind(objects, "HorizontalPodAutoscaler")
+    assert not select_kind(objects, "PodDisruptionBudget")
+
+
+def test_tls_overlay_leaves_no_way_in_without_tls() -> None:
+    service = get_only(render("kube-overlays/tls"), "Service")
+    annotations = service["metadata"]["annotations"]
+    assert [port["port"] for port in service["spec"]["ports"]] == [443]
+    assert annotations["service.beta.kubernetes.io/aws-load-balancer-ssl-ports"] == "443"
+    # What `make deploy OVERLAY=tls CERTIFICATE=...` replaces.
+    assert annotations["service.beta.kubernetes.io/aws-load-balancer-ssl-cert"] == "CERTIFICATE"
+
+
+def test_canary_overlay_gives_the_canary_at_most_a_tenth() -> None:
+    objects = render("kube-overlays/canary")
+    canary = get_only(objects, "Deployment", "gateway-canary")["spec"]["replicas"]
+    stable = get_only(objects, "HorizontalPodAutoscaler")["spec"]["minReplicas"]
+    assert canary / (canary + stable) <= 0.1
+
+
+def test_monitoring_component_adds_alerts_that_say_what_to_do(tmp_path: Path) -> None:
+    component = ROOT / "kube-config" / "components" / "monitoring"
+    # A folder beside the component, since kustomize takes relative paths only.
+    relative = Path(*[".."] * len(tmp_path.resolve().relative_to("/").parts)) / component.relative_to("/")
+    (tmp_path / "kustomization.yaml").write_text(
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
+        f"namespace: {NAMESPACE}\ncomponents: [{relative}]\n"
+    )
+    (rules,) = select_kind(render(str(tmp_path)), "PrometheusRule")
+    alerts = [rule for group in rules["spec"]["groups"] for rule in group["rules"]]
+    assert len({alert["alert"] for alert in alerts}) == len(alerts) > 0
+    for alert in alerts:
+        assert f'namespace="{NAMESPACE}"' in alert["expr"]
+        assert alert["labels"]["severity"] in {"critical", "warning"}
+        assert alert["annotations"].keys() == {"summary", "runbook"}
