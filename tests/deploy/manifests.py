@@ -13,13 +13,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 # Each folder that `kubectl apply -k` is told to apply.
-KUSTOMIZATIONS = (
-    "kube-config",
-    "kube-overlays/local",
-    "kube-overlays/production",
-    "kube-overlays/tls",
-    "kube-overlays/canary",
-)
+ON_EKS = ("kube-config", "kube-overlays/production", "kube-overlays/tls", "kube-overlays/canary")
+KUSTOMIZATIONS = (*ON_EKS, "kube-overlays/local")
 DEFAULT_IMAGE = "digit_recognizer:v1"
 
 Object = dict[str, Any]
