@@ -6,9 +6,9 @@ Usage:
 """
 
 import argparse
-import gzip
 import hashlib
 import io
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +63,8 @@ def format_csv(images: np.ndarray, labels: np.ndarray) -> bytes:
 def write_gzip(path: Path, content: bytes) -> None:
     """Write `content` compressed, without a time stamp or name, so that equal input gives equal bytes."""
     unfinished = path.with_name(path.name + ".part")
-    unfinished.write_bytes(gzip.compress(content, compresslevel=9, mtime=0))
+    # By zlib: the gzip module writes another header in each version of Python. wbits=31 is the gzip format.
+    unfinished.write_bytes(zlib.compress(content, level=9, wbits=31))
     unfinished.replace(path)
 
 

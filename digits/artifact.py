@@ -12,7 +12,8 @@ Reading needs h5py alone; only what takes or returns a Keras model needs Keras.
 import hashlib
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,22 +59,39 @@ def read_artifact(path: Path) -> Artifact:
     """Read what serving needs; runs nothing that the file holds.
 
     Raises:
-        ArtifactError: If the file is missing, empty, truncated, not HDF5, no Keras model, or its graph is stale.
+        ArtifactError: If the file is missing, empty, truncated, not HDF5, no Keras model, refers to other
+            files, or its graph is stale.
+    """
+    with open_keras_file(path) as file:
+        serving_graph, provenance = _read_group(path, file)
+    with path.open("rb") as content:
+        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+    return Artifact(path, sha256, serving_graph, provenance)
+
+
+@contextmanager
+def open_keras_file(path: Path) -> Iterator[h5py.File]:
+    """Open an .h5 that holds a Keras model and refers to nothing outside itself.
+
+    Raises:
+        ArtifactError: If it is missing or anything else, or if reading from it fails.
     """
     if not path.is_file():
         raise ArtifactError(f"{path}: no such file. {_RETRAIN}")
-    content = path.read_bytes()
+    size_bytes = path.stat().st_size
     try:
         with h5py.File(path, "r") as file:
-            _refuse_links(path, file)
-            if "model_config" not in file.attrs or "model_weights" not in file:
+            _refuse_outside_data(path, file, size_bytes)
+            if "model_config" not in file.attrs or not isinstance(file.get("model_weights"), h5py.Group):
                 raise ArtifactError(f"{path}: received an HDF5 file without a Keras model. {_RETRAIN}")
-            serving_graph, provenance = _read_group(path, file)
-    except (OSError, KeyError, RuntimeError) as error:
+            yield file
+    except ArtifactError:
+        raise
+    # What h5py raises for damaged bytes, depending on where they are.
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise ArtifactError(
-            f"{path}: received {len(content):,} bytes that are not a whole HDF5 file ({error}). {_RETRAIN}"
+            f"{path}: received {size_bytes:,} bytes that are not a whole Keras .h5 ({error}). {_RETRAIN}"
         ) from error
-    return Artifact(path, hashlib.sha256(content).hexdigest(), serving_graph, provenance)
 
 
 def _read_group(path: Path, file: h5py.File) -> tuple[bytes | None, Mapping[str, Any]]:
@@ -149,14 +167,20 @@ def _hash_weights(file: h5py.File) -> str:
     return digest.hexdigest()
 
 
-def _refuse_links(path: Path, group: h5py.Group) -> None:
+def _refuse_outside_data(path: Path, group: h5py.Group, size_bytes: int) -> None:
     """A link or external storage could make this file read others on the machine."""
     for name in group:
-        link = group.get(name, getlink=True)
-        if not isinstance(link, h5py.HardLink):
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise ArtifactError(f"{path}: received a link to elsewhere at {name!r}, expected everything inside.")
         item = group[name]
         if isinstance(item, h5py.Group):
-            _refuse_links(path, item)
-        elif item.external or item.is_virtual:
-            raise ArtifactError(f"{path}: received data stored elsewhere at {name!r}, expected everything inside.")
+            _refuse_outside_data(path, item, size_bytes)
+        elif isinstance(item, h5py.Dataset):
+            if item.external or item.is_virtual:
+                raise ArtifactError(f"{path}: received data stored elsewhere at {name!r}, expected everything inside.")
+            # Keras does not compress, so what claims more than the file holds would only fill the memory.
+            if (item.size or 0) * item.dtype.itemsize > size_bytes:
+                raise ArtifactError(
+                    f"{path}: received {name!r} of shape {item.shape} in a file of {size_bytes:,} bytes, expected "
+                    f"uncompressed data. {_RETRAIN}"
+                )

@@ -11,15 +11,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
 import keras
+import numpy as np
 
-from digits.artifact import read_artifact, write_artifact
+from digits.artifact import open_keras_file, read_artifact, write_artifact
 from digits.errors import ArtifactError, DigitsError
 from digits.images import BATCH_SHAPE, NUM_CLASSES, draw_one, make_batch
 
-# Layers whose configuration carries code or names a file to load it from.
+# Layers whose configuration carries code, or names a file to load code or words from.
 _LAYERS_WITH_CODE = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
+_LAYERS_WITH_FILES = frozenset({"StringLookup", "IntegerLookup", "TextVectorization"})
+_SUFFIXES = (".h5", ".hdf5")
+_SUM_TOLERANCE = 1e-3
 _NAMES_OF_KERAS_ALONE = frozenset({"Functional", "__keras_tensor__"})  # its own, but in no public module
 _KERAS_MODULES = (
     keras,
@@ -36,42 +39,60 @@ def load_network(path: Path) -> keras.Model:
     """Load a Keras .h5 that is built from Keras's own layers alone.
 
     Raises:
-        ArtifactError: If it names code of its own, cannot be loaded, or has another input or output.
+        ArtifactError: If it names code of its own, cannot be loaded, has another input or output, or does not end in
+            probabilities.
     """
-    with h5py.File(path, "r") as file:
+    # By another name Keras might find another format in the same bytes, which nothing here has looked at.
+    if path.suffix not in _SUFFIXES:
+        raise ArtifactError(
+            f"{path}: received the ending {path.suffix!r}, expected {' or '.join(_SUFFIXES)}; rename it."
+        )
+    with open_keras_file(path) as file:
         configuration = json.loads(file.attrs["model_config"])
     for entry in _find_classes(configuration):
         _refuse_code(path, entry)
     try:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
+        shapes = (network.input_shape, network.output_shape)
     # A configuration can be wrong in any way that a layer's constructor can.
     except Exception as error:
         raise ArtifactError(f"{path}: Keras cannot build the model in it ({type(error).__name__}: {error}).") from error
-    if (network.input_shape, network.output_shape) != ((None, *BATCH_SHAPE), (None, NUM_CLASSES)):
+    if shapes != ((None, *BATCH_SHAPE), (None, NUM_CLASSES)):
         raise ArtifactError(
-            f"{path}: received a network from {network.input_shape} to {network.output_shape}, "
+            f"{path}: received a network from {shapes[0]} to {shapes[1]}, "
             f"expected (n, 28, 28, 1) to probabilities (n, {NUM_CLASSES})."
+        )
+    scores = np.asarray(network(make_batch(draw_one()[None]), training=False), np.float32)
+    if not (scores.min() >= 0 and abs(scores.sum() - 1) < _SUM_TOLERANCE):
+        raise ArtifactError(
+            f"{path}: received scores {scores.min():.3g} to {scores.max():.3g} with the sum {scores.sum():.3g}, "
+            "expected probabilities; end the network in a softmax."
         )
     return network
 
 
-def _find_classes(node: Any) -> Iterator[dict[str, Any]]:
+def _find_classes(configuration: Any) -> Iterator[dict[str, Any]]:
     """Yield every nested configuration that names a class."""
-    if isinstance(node, dict):
-        if "class_name" in node:
-            yield node
-        for child in node.values():
-            yield from _find_classes(child)
-    elif isinstance(node, list):
-        for child in node:
-            yield from _find_classes(child)
+    waiting = [configuration]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            if "class_name" in node:
+                yield node
+            waiting.extend(node.values())
+        elif isinstance(node, list):
+            waiting.extend(node)
 
 
 def _refuse_code(path: Path, entry: dict[str, Any]) -> None:
-    name, module = entry["class_name"], entry.get("module")
-    known = name in _NAMES_OF_KERAS_ALONE or any(hasattr(place, str(name)) for place in _KERAS_MODULES)
+    name, module, registered = str(entry["class_name"]), entry.get("module"), entry.get("registered_name")
+    # A class and not a function: Keras calls what it finds with arguments from the file.
+    known = name in _NAMES_OF_KERAS_ALONE or any(
+        isinstance(getattr(place, name, None), type) for place in _KERAS_MODULES
+    )
     inside = module is None or (isinstance(module, str) and module.split(".")[0] == "keras")
-    if name in _LAYERS_WITH_CODE or not known or not inside:
+    own = registered in (None, name, f"keras>{name}")
+    if name in _LAYERS_WITH_CODE | _LAYERS_WITH_FILES or not (known and inside and own):
         raise ArtifactError(
             f"{path}: received {name!r} of {module or 'no module'}, expected Keras's own layers only: "
             "a file that brings code is not loaded. Rebuild the model without it and save it again."
@@ -89,7 +110,6 @@ def add_serving_graph(path: Path) -> None:
         provenance = read_artifact(path).provenance
     except ArtifactError:  # A stale graph is what this mends.
         provenance = {}
-    network(make_batch(draw_one()[None]))  # Keras exports only what has been called.
     write_artifact(path, network, provenance, make_batch(draw_one()[None]))
 
 
