@@ -1,7 +1,7 @@
 """The network: 28x28 pixels in, ten probabilities out.
 
-28x28 -> 5x5 stride 2 -> 12x12x32 -> residual block -> 3x3 stride 2 -> 6x6x64 -> residual block -> ten scores.
-Most of the arithmetic happens on small maps, so it trains on two CPU cores in minutes.
+28x28 -> 5x5 stride 2 -> 12x12x32 -> residual block -> residual block stride 2 -> 6x6x64 -> residual block -> scores.
+The maps shrink early, and the arithmetic happens on small ones: it trains on two CPU cores in minutes.
 """
 
 import keras
@@ -21,26 +21,27 @@ def build_network() -> keras.Model:
         A model from float32 `(n, 28, 28, 1)` in [0, 1] to probabilities float32 `(n, 10)`.
     """
     pixels = keras.Input(BATCH_SHAPE, name="pixels")
-    x = _convolve(pixels, 32, kernel_size=5, strides=2, padding="valid")
+    x = layers.Conv2D(32, 5, strides=2, use_bias=False)(pixels)
+    x = layers.ReLU()(layers.BatchNormalization()(x))
     x = _add_residual_block(x, 32)
-    x = _convolve(x, 64, strides=2)
+    x = _add_residual_block(x, 64, strides=2)
     x = _add_residual_block(x, 64)
     logits = layers.Dense(NUM_CLASSES, name=LOGITS_NAME)(layers.Flatten()(x))
     return keras.Model(pixels, layers.Softmax(name="probabilities")(logits), name="digits")
 
 
-def _convolve(
-    x: keras.KerasTensor, channels: int, kernel_size: int = 3, strides: int = 1, padding: str = "same"
-) -> keras.KerasTensor:
-    x = layers.Conv2D(channels, kernel_size, strides=strides, padding=padding, use_bias=False)(x)
-    return layers.ReLU()(layers.BatchNormalization()(x))
+def _add_residual_block(x: keras.KerasTensor, channels: int, strides: int = 1) -> keras.KerasTensor:
+    """Two 3x3 convolutions around a shortcut (He et al., arXiv 1512.03385).
 
-
-def _add_residual_block(x: keras.KerasTensor, channels: int) -> keras.KerasTensor:
-    """Two 3x3 convolutions around a shortcut (He et al., arXiv 1512.03385)."""
-    residual = _convolve(x, channels)
+    Where the map shrinks, the shortcut averages before its 1x1 convolution, so that no pixel is dropped (ResNet-D,
+    He et al., arXiv 1812.01187).
+    """
+    residual = layers.Conv2D(channels, 3, strides=strides, padding="same", use_bias=False)(x)
+    residual = layers.ReLU()(layers.BatchNormalization()(residual))
     residual = layers.Conv2D(channels, 3, padding="same", use_bias=False)(residual)
     residual = layers.BatchNormalization()(residual)
+    if strides > 1:
+        x = layers.Conv2D(channels, 1, use_bias=False)(layers.AveragePooling2D(strides)(x))
     return layers.ReLU()(layers.Add()([x, residual]))
 
 

@@ -1,0 +1,107 @@
+"""Train a named configuration for named seeds and append a line each to benchmarks/training.csv.
+
+Usage:
+    python benchmarks/training.py --config default --seeds 0 1 2 3 4
+    python benchmarks/training.py --config default --seeds 0 --score test
+
+Settings are chosen on `held-out` lines: 50,000 of the training digits train, the other 10,000 are scored, always the
+same ones. `test` lines train on all 60,000 and are for the final table only.
+"""
+
+import argparse
+import csv
+import platform
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import keras
+import tensorflow as tf
+
+from digits.augmentation import Distortion
+from digits.dataset import LabelledImages, hold_out, read_labelled_images
+from digits.evaluation import evaluate, fit_temperature
+from digits.images import make_batch
+from digits.model import build_network, count_multiply_adds
+from digits.training import FAST, TrainingConfig, fit_network
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "training.csv"
+HELD_OUT = 1 / 6
+DEFAULT = TrainingConfig()
+CONFIGS = {
+    "default": DEFAULT,
+    "fast": FAST,
+    "no finishing epochs": replace(DEFAULT, finishing_epochs=0),
+    "affine only": replace(DEFAULT, distortion=replace(DEFAULT.distortion, elastic_pixels=0.0)),
+    "half distortion": replace(DEFAULT, distortion=Distortion(6, 0.06, 0.075, 1, 0.25)),
+    "10 epochs": replace(DEFAULT, epochs=10),
+}
+
+
+def load(score: str) -> tuple[LabelledImages, LabelledImages]:
+    """Return the digits to train on and the digits to score."""
+    training = read_labelled_images(ROOT / "data" / "train.csv.gz")
+    if score == "test":
+        return training, read_labelled_images(ROOT / "data" / "test.csv.gz")
+    return hold_out(training, HELD_OUT)
+
+
+def measure(name: str, seed: int, score: str, training: LabelledImages, scored: LabelledImages) -> dict[str, object]:
+    """Train once and return one line of the results."""
+    config = replace(CONFIGS[name], seed=seed)
+    keras.utils.set_random_seed(seed)
+    network = build_network()
+    with TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        fit_network(network, training, config, Path(folder, "c.weights.h5"), resume=False, verbose=2)
+        seconds = time.perf_counter() - start
+    probabilities = network.predict(make_batch(scored.images), batch_size=500, verbose=0)
+    evaluation = evaluate(probabilities, scored.labels)
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "config": name,
+        "epochs": config.epochs,
+        "seed": seed,
+        "scored": score,
+        "num_errors": evaluation.num_errors,
+        "error_percent": round(100 * (1 - evaluation.accuracy), 3),
+        "negative_log_likelihood": round(evaluation.negative_log_likelihood, 5),
+        "calibration_error_percent": round(100 * evaluation.calibration_error, 3),
+        "temperature_to_fit": round(fit_temperature(probabilities, scored.labels), 3),
+        "training_seconds": round(seconds),
+        "parameters": network.count_params(),
+        "multiply_adds": count_multiply_adds(network),
+        "machine": f"{platform.machine()}, {len(tf.config.list_physical_devices('GPU'))} GPU",
+    }
+
+
+def append(line: dict[str, object]) -> None:
+    """Add one line, with the header if it is the first."""
+    new = not RESULTS.exists()
+    with RESULTS.open("a", newline="") as file:
+        writer = csv.DictWriter(file, line, lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow(line)
+
+
+def main() -> None:
+    """Read the command line and measure seed after seed."""
+    parser = argparse.ArgumentParser(description="Measure a training configuration over seeds.")
+    parser.add_argument("--config", choices=CONFIGS, default="default")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--score", choices=["held-out", "test"], default="held-out")
+    arguments = parser.parse_args()
+    tf.config.experimental.enable_op_determinism()
+    training, scored = load(arguments.score)
+    for seed in arguments.seeds:
+        line = measure(arguments.config, seed, arguments.score, training, scored)
+        append(line)
+        print(line)
+
+
+if __name__ == "__main__":
+    main()
