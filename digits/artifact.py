@@ -137,9 +137,10 @@ def write_artifact(
     # In the same folder, because a rename is atomic only inside one file system.
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
         graph_path, unfinished = Path(folder, "network.onnx"), Path(folder, "network.h5")
+        expected = network.predict(sample, verbose=0)  # First: Keras exports only what has been called.
         network.export(graph_path, format="onnx", verbose=False)
         graph = graph_path.read_bytes()
-        difference = float(np.abs(open_graph(graph)(sample) - network.predict(sample, verbose=0)).max())
+        difference = float(np.abs(open_graph(graph)(sample) - expected).max())
         if not difference <= GRAPH_TOLERANCE:
             raise ArtifactError(
                 f"{path}: the serving graph's probabilities differ from the network's by {difference:.2g}, expected "

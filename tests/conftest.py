@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 NUM_SMALL_DIGITS = 200
 TRAINING_PACKAGES = ("tensorflow", "keras", "pandas", "matplotlib", "sklearn", "scipy")
 
+RunPython = Callable[..., subprocess.CompletedProcess[str]]
+
 # Put before the code of a fresh interpreter: every package of training raises ImportError, as where it is missing.
 BLOCK_TRAINING_PACKAGES = f"""
 import sys
@@ -34,8 +36,6 @@ class Blocker:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, Blocker())
 """
-
-RunPython = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
@@ -106,3 +106,9 @@ def run_python() -> RunPython:
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     return run
+
+
+@pytest.fixture
+def run_as_served(run_python: RunPython) -> RunPython:
+    """Run code where no package of training can be imported, as in the service's image."""
+    return lambda code: run_python("-c", BLOCK_TRAINING_PACKAGES + code)
