@@ -1,0 +1,311 @@
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from digits.artifact import read_artifact
+from digits.classifier import load_classifier
+from digits.errors import ArtifactError
+from digits.serving_graph import add_serving_graph, load_network, main
+
+if TYPE_CHECKING:
+    import keras
+
+RunPython = Callable[..., CompletedProcess[str]]
+Configuration = dict[str, Any]
+
+
+@pytest.fixture
+def keras_file(tiny_network: "keras.Model", tmp_path: Path) -> Path:
+    path = tmp_path / "elsewhere.h5"
+    tiny_network.save(path)
+    return path
+
+
+def edit_configuration(path: Path, edit: Callable[[Configuration], object]) -> None:
+    """Change the model's configuration in the file; the fourth layer is the Dense one."""
+    with h5py.File(path, "a") as file:
+        configuration = json.loads(file.attrs["model_config"])
+        edit(configuration)
+        file.attrs["model_config"] = json.dumps(configuration)
+
+
+def test_load_network_lambda_is_refused_before_it_runs(tmp_path: Path) -> None:
+    import keras
+
+    trace, path = tmp_path / "trace", tmp_path / "lambda.h5"
+    pixels = keras.Input((28, 28, 1))
+    # Keras saves the bytecode; the path is a constant in it, so it knows where to leave its trace.
+    leave_trace = eval(f"lambda x: (open({str(trace)!r}, 'w').close(), x)[1]")
+    outputs = keras.layers.Dense(10, activation="softmax")(keras.layers.Flatten()(pixels))
+    keras.Model(pixels, keras.layers.Lambda(leave_trace)(outputs)).save(path)
+    trace.unlink()
+    with pytest.raises(ArtifactError, match=r"'Lambda' of .*a file that brings code is not loaded"):
+        load_network(path)
+    assert not trace.exists()
+    # The same file with Keras's guard down: what was refused would have run.
+    keras.saving.load_model(path, compile=False, safe_mode=False)
+    assert trace.exists()
+
+
+LAMBDA = {"module": "keras.layers", "class_name": "Lambda", "config": {"name": "code"}, "registered_name": None}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        LAMBDA,
+        {"class_name": "Lambda", "config": {}},
+        {"module": "keras.layers", "class_name": "TimeDistributed", "config": {"layer": LAMBDA}},
+        {"module": "keras.layers", "class_name": "Bidirectional", "config": {"backward_layer": LAMBDA}},
+        {"module": "keras", "class_name": "Sequential", "config": {"layers": [LAMBDA]}},
+        {"module": "keras.src.layers.core.lambda_layer", "class_name": "Lambda", "config": {}},
+        {"module": "keras.layers", "class_name": "TFSMLayer", "config": {"filepath": "/"}},
+        {"module": "keras.layers", "class_name": "TorchModuleWrapper", "config": {}},
+        {"module": "keras.layers", "class_name": "StringLookup", "config": {"vocabulary": "/etc/hostname"}},
+        {"module": "keras.layers", "class_name": "TextVectorization", "config": {"vocabulary": "/etc/hostname"}},
+        {"module": "os", "class_name": "system", "config": "{command}", "registered_name": None},
+        {"module": "os", "class_name": "function", "config": "system", "registered_name": "system"},
+        {"module": "builtins", "class_name": "function", "config": "eval", "registered_name": "function"},
+        {"module": "builtins", "class_name": "eval", "config": {}},
+        {"module": "subprocess", "class_name": "Dense", "config": {}},
+        {"module": "keras.layers", "class_name": "Dense", "config": {}, "registered_name": "package>Dense"},
+        {"module": "keras.layers", "class_name": "Dense", "config": {}, "registered_name": "Lambda"},
+        {"module": ["keras"], "class_name": "Dense", "config": {}},
+        {"module": "keras_evil", "class_name": "Dense", "config": {}},
+        {"module": "keras.models", "class_name": "load_model", "config": {"filepath": "other.keras"}},
+        {"module": "keras.utils", "class_name": "get_file", "config": {"origin": "http://localhost"}},
+        {"module": "keras", "class_name": "utils", "config": {}},
+        {"class_name": "__lambda__", "config": {"value": "4wAAAA=="}},
+        {"class_name": "TypeSpec", "type_spec": "TensorSpec", "serialized": []},
+        {"class_name": ["Dense"], "config": {}},
+        {"class_name": {"class_name": "Dense"}, "config": {}},
+        {"class_name": None, "config": {}},
+        {"class_name": "MyLayer", "config": {}},
+    ],
+    ids=lambda entry: f"{entry.get('module')}-{entry['class_name']}",
+)
+@pytest.mark.parametrize("place", ["layer", "activation", "initializer", "input of a layer"])
+def test_load_network_code_is_refused(keras_file: Path, tmp_path: Path, entry: Configuration, place: str) -> None:
+    trace = tmp_path / "trace"
+    entry = json.loads(json.dumps(entry).replace("{command}", f"touch {trace}"))
+
+    def insert(configuration: Configuration) -> None:
+        layers = configuration["config"]["layers"]
+        if place == "layer":
+            layers.insert(2, {"name": "code", "inbound_nodes": [], **entry})
+        elif place == "input of a layer":
+            layers[-1]["inbound_nodes"][0]["kwargs"] = {"mask": entry}
+        else:
+            layers[-2]["config"]["activation" if place == "activation" else "kernel_initializer"] = entry
+
+    edit_configuration(keras_file, insert)
+    with pytest.raises(ArtifactError, match="expected Keras's own layers only: a file that brings code is not loaded"):
+        load_network(keras_file)
+    assert not trace.exists()
+
+
+def test_load_network_deeply_nested_configuration(keras_file: Path) -> None:
+    with h5py.File(keras_file, "a") as file:
+        file.attrs["model_config"] = "[" * 20_000 + "]" * 20_000
+    with pytest.raises(ArtifactError, match=r"not a whole Keras \.h5"):
+        load_network(keras_file)
+
+
+@pytest.mark.parametrize("text", ["", "not JSON", "{", "\xff"])
+def test_load_network_configuration_that_is_no_json(keras_file: Path, text: str) -> None:
+    with h5py.File(keras_file, "a") as file:
+        file.attrs["model_config"] = text
+    with pytest.raises(ArtifactError, match=r"not a whole Keras \.h5"):
+        load_network(keras_file)
+
+
+@pytest.mark.parametrize("configuration", [3, [], {}, {"class_name": "Dense"}, {"class_name": "Functional"}])
+def test_load_network_configuration_of_no_model(keras_file: Path, configuration: object) -> None:
+    with h5py.File(keras_file, "a") as file:
+        file.attrs["model_config"] = json.dumps(configuration)
+    with pytest.raises(ArtifactError, match=r"Keras cannot build the model in it \(\w+: "):
+        load_network(keras_file)
+
+
+def test_load_network_weights_of_another_network(keras_file: Path) -> None:
+    with h5py.File(keras_file, "a") as file:
+        for name in list(file["model_weights"]):
+            del file["model_weights"][name]
+    with pytest.raises(ArtifactError, match="Keras cannot build the model in it"):
+        load_network(keras_file)
+
+
+def test_load_network_link_to_another_file(keras_file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.h5"
+    keras_file.rename(other)
+    with h5py.File(other, "r") as source, h5py.File(keras_file, "w") as file:
+        file.attrs.update(source.attrs)
+        file["model_weights"] = h5py.ExternalLink(str(other), "/model_weights")
+    with pytest.raises(ArtifactError, match="received a link to elsewhere at 'model_weights'"):
+        load_network(keras_file)
+
+
+@pytest.mark.parametrize("name", ["model.keras", "model", "model.H5X"])
+def test_load_network_another_ending(keras_file: Path, name: str) -> None:
+    path = keras_file.rename(keras_file.with_name(name))
+    with pytest.raises(ArtifactError, match=r"received the ending '.*', expected \.h5 or \.hdf5; rename it"):
+        load_network(path)
+
+
+def save_sequential(path: Path, *layers: "keras.layers.Layer", shape: tuple[int, ...] = (28, 28, 1)) -> Path:
+    import keras
+
+    keras.Sequential([keras.Input(shape), *layers]).save(path)
+    return path
+
+
+def test_load_network_sequential_from_elsewhere(tmp_path: Path, small_batch: NDArray[np.float32]) -> None:
+    import keras
+
+    layers = keras.layers
+    path = save_sequential(
+        tmp_path / "sequential.h5",
+        layers.Conv2D(4, 3, activation="relu", kernel_regularizer="l2", kernel_constraint=keras.constraints.MaxNorm(3)),
+        layers.MaxPooling2D(),
+        layers.BatchNormalization(),
+        layers.LeakyReLU(),
+        layers.RandomRotation(0.1),
+        layers.Dropout(0.5),
+        layers.Flatten(),
+        layers.Dense(10, activation="softmax", kernel_initializer=keras.initializers.HeNormal(seed=1)),
+    )
+    expected = keras.saving.load_model(path).predict(small_batch, verbose=0)
+    np.testing.assert_allclose(load_network(path).predict(small_batch, verbose=0), expected, atol=1e-6)
+
+
+def test_load_network_compiled_model(tmp_path: Path) -> None:
+    import keras
+
+    network = keras.Sequential(
+        [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
+    )
+    network.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    network.save(tmp_path / "compiled.hdf5")
+    assert load_network(tmp_path / "compiled.hdf5").output_shape == (None, 10)
+
+
+def write_keras_2_file(path: Path) -> Path:
+    """Write what Keras 2 wrote: no modules, and the names of Keras 2 for the input's shape and the weights."""
+    glorot = {"class_name": "GlorotUniform", "config": {"seed": None}}
+    common = {"trainable": True, "dtype": "float32"}
+    dense = {
+        **common,
+        "name": "dense",
+        "units": 10,
+        "activation": "softmax",
+        "use_bias": True,
+        "kernel_initializer": glorot,
+        "bias_initializer": {"class_name": "Zeros", "config": {}},
+    }
+    layers = [
+        {"class_name": "InputLayer", "config": {"batch_input_shape": [None, 28, 28, 1], "name": "pixels"}},
+        {"class_name": "Flatten", "config": {**common, "name": "flatten", "data_format": "channels_last"}},
+        {"class_name": "Dense", "config": dense},
+    ]
+    configuration = {"class_name": "Sequential", "config": {"name": "sequential", "layers": layers}}
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = json.dumps(configuration).encode()
+        file.attrs["keras_version"] = b"2.15.0"
+        file.attrs["backend"] = b"tensorflow"
+        weights = file.create_group("model_weights")
+        weights.attrs["layer_names"] = [b"flatten", b"dense"]
+        weights.create_group("flatten").attrs["weight_names"] = []
+        group = weights.create_group("dense")
+        group.attrs["weight_names"] = [b"dense/kernel:0", b"dense/bias:0"]
+        group["dense/kernel:0"] = np.zeros((784, 10), np.float32)
+        group["dense/bias:0"] = np.arange(10, dtype=np.float32)
+    return path
+
+
+def test_load_network_keras_2_file(tmp_path: Path, small_batch: NDArray[np.float32]) -> None:
+    network = load_network(write_keras_2_file(tmp_path / "keras2.h5"))
+    assert network.predict(small_batch, verbose=0).argmax(axis=1).tolist() == [9] * len(small_batch)
+
+
+@pytest.mark.parametrize(
+    ("shape", "num_outputs", "activation", "message"),
+    [
+        ((28, 28), 10, "softmax", r"from \(None, 28, 28\) to \(None, 10\), expected \(n, 28, 28, 1\) to probab"),
+        ((784,), 10, "softmax", r"from \(None, 784\) to \(None, 10\), expected"),
+        ((28, 28, 3), 10, "softmax", r"from \(None, 28, 28, 3\) to"),
+        ((28, 28, 1), 26, "softmax", r"to \(None, 26\), expected"),
+        ((28, 28, 1), 10, "linear", r"received scores .*, expected probabilities; end the network in a softmax"),
+        ((28, 28, 1), 10, "sigmoid", r"received scores .*, expected probabilities; end the network in a softmax"),
+    ],
+)
+def test_load_network_that_does_not_fit(
+    tmp_path: Path, shape: tuple[int, ...], num_outputs: int, activation: str, message: str
+) -> None:
+    import keras
+
+    dense = keras.layers.Dense(num_outputs, activation=activation)
+    path = save_sequential(tmp_path / "other.h5", keras.layers.Flatten(), dense, shape=shape)
+    with pytest.raises(ArtifactError, match=message):
+        load_network(path)
+
+
+def test_add_serving_graph_keeps_provenance_and_weights(artifact_path: Path, small_batch: NDArray[np.float32]) -> None:
+    before = read_artifact(artifact_path)
+    expected = load_classifier(artifact_path).predict(small_batch)
+    add_serving_graph(artifact_path)
+    after = read_artifact(artifact_path)
+    assert {**after.provenance, "graph_difference": 0} == {**before.provenance, "graph_difference": 0}
+    np.testing.assert_allclose(load_classifier(artifact_path).predict(small_batch), expected, atol=1e-6)
+
+
+def test_add_serving_graph_mends_a_stale_one(artifact_path: Path, small_batch: NDArray[np.float32]) -> None:
+    with h5py.File(artifact_path, "a") as file:
+        file["model_weights"].visititems(lambda _, item: _negate(item) if isinstance(item, h5py.Dataset) else None)
+    with pytest.raises(ArtifactError, match="weights changed"):
+        read_artifact(artifact_path)
+    add_serving_graph(artifact_path)
+    expected = load_network(artifact_path).predict(small_batch, verbose=0)
+    np.testing.assert_allclose(load_classifier(artifact_path).predict(small_batch), expected, atol=1e-5)
+
+
+def _negate(dataset: h5py.Dataset) -> None:
+    dataset[...] = -dataset[...]
+
+
+def remove_configuration(path: Path) -> None:
+    with h5py.File(path, "a") as file:
+        del file.attrs["model_config"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (Path.unlink, "no such file"),
+        (lambda path: path.write_bytes(b""), "received 0 bytes that are not a whole Keras .h5"),
+        (lambda path: path.write_bytes(path.read_bytes()[:5_000]), "received 5,000 bytes that are not a whole"),
+        (remove_configuration, "an HDF5 file without a Keras model"),
+    ],
+    ids=["missing", "empty", "truncated", "no model"],
+)
+def test_main_unusable_file_is_one_line(
+    keras_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    damage: Callable[[Path], object],
+    message: str,
+) -> None:
+    damage(keras_file)
+    monkeypatch.setattr(sys, "argv", ["serving_graph", str(keras_file)])
+    assert main() == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"error: {keras_file}: ")
+    assert message in printed
+    assert printed.count("\n") == 1
