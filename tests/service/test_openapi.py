@@ -125,6 +125,9 @@ def test_openapi_example_of_a_model_not_ready_is_the_answer_itself(
     for path in ("/readyz", "/healthcheck"):
         answer = held_back_server.request("GET", path)
         assert (answer.status, answer.json) == list_examples(openapi, path)["model_not_ready"]
+        documented = get_operation(openapi, path)["responses"]["503"]["headers"]
+        assert all(name in answer.headers for name in documented)
+        assert list(documented) == ["Retry-After"]
 
 
 def test_openapi_documents_every_code_of_the_service(openapi: dict[str, Any]) -> None:

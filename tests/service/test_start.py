@@ -68,9 +68,9 @@ def refuse_start(folder: Path, **environment: str) -> str:
 @pytest.mark.parametrize(
     ("write", "reason"),
     [
-        (write_nothing, "no such file. Train one with `make run_train`, or name another file."),
-        (write_empty, "received 0 bytes that are not a whole HDF5 file"),
-        (write_truncated, "bytes that are not a whole HDF5 file"),
+        (write_nothing, "no such file"),
+        (write_empty, "received 0 bytes"),
+        (write_truncated, "bytes that"),
         (write_model_that_reads_sevens, "the model reads a plain 1 as a 7, expected 1."),
     ],
 )

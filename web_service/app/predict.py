@@ -11,15 +11,8 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from app.body import read_json
 from app.errors import InternalError, ModelNotReadyError, handle_errors
 from app.loading import refuse_to_start, start_loading
-from app.schemas import (
-    Liveness,
-    Prediction,
-    Readiness,
-    document_errors,
-    document_row,
-    list_predict_errors,
-    restore_nulls,
-)
+from app.openapi import document_errors, document_row, list_predict_errors, restore_nulls
+from app.schemas import Liveness, Prediction, Readiness
 from app.settings import Settings, read_settings
 from digits.classifier import Classifier
 from digits.errors import ConfigurationError

@@ -1,22 +1,10 @@
-"""What goes over the wire: the answers as models, and what OpenAPI says of requests and errors."""
+"""What goes over the wire: the answers, as models that OpenAPI shows."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.errors import (
-    PIXEL_ERROR_STATUS,
-    BodyTooLargeError,
-    InternalError,
-    InvalidJsonError,
-    ModelNotReadyError,
-    ServiceError,
-    UnsupportedMediaTypeError,
-    describe_error,
-)
-from app.settings import Settings
-from digits.errors import PixelError
-from digits.images import MAX_PIXEL, NUM_CLASSES, NUM_PIXELS, PIXEL_NAMES, draw_one, parse_row
+from digits.images import NUM_CLASSES
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Version = Annotated[
@@ -89,76 +77,3 @@ class ErrorAnswer(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     error: ErrorDetail
-
-
-def document_row() -> dict[str, Any]:
-    """Describe the body of `POST /predict` for OpenAPI, with a row that works as its example.
-
-    The schema is exact without 784 copies of one line: as many members as there are pixels, each named like a pixel.
-    """
-    schema = {
-        "title": "Row",
-        "description": "A 28x28 image: pixel x is at row x // 28, column x % 28; 0 is paper, 255 is ink.",
-        "type": "object",
-        "minProperties": NUM_PIXELS,
-        "maxProperties": NUM_PIXELS,
-        "propertyNames": {"pattern": "^pixel(0|[1-9][0-9]?|[1-6][0-9]{2}|7[0-7][0-9]|78[0-3])$"},
-        "additionalProperties": {"type": "number", "minimum": 0, "maximum": MAX_PIXEL},
-    }
-    return {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": schema, "example": make_row()}}}
-    }
-
-
-def make_row(**changes: Any) -> dict[str, Any]:
-    """Return a row that shows a 1, with some pixels changed."""
-    return {**dict(zip(PIXEL_NAMES, draw_one().ravel().tolist(), strict=True)), **changes}
-
-
-def document_errors(*errors: ServiceError | PixelError) -> dict[int | str, dict[str, Any]]:
-    """Describe errors for OpenAPI, by status, each with an answer of its own as the example."""
-    documented: dict[int | str, dict[str, Any]] = {}
-    for error in errors:
-        status = PIXEL_ERROR_STATUS if isinstance(error, PixelError) else error.status
-        summary = (type(error).__doc__ or "").splitlines()[0]
-        response = documented.setdefault(
-            status,
-            {"model": ErrorAnswer, "description": summary, "content": {"application/json": {"examples": {}}}},
-        )
-        response["content"]["application/json"]["examples"][error.code] = {"value": describe_error(error)}
-    return documented
-
-
-def restore_nulls(openapi: dict[str, Any]) -> None:
-    """Put `"field": null` back into the examples of errors: FastAPI leaves every null out of its document."""
-    operations = [operation for path in openapi["paths"].values() for operation in path.values()]
-    for response in [response for operation in operations for response in operation["responses"].values()]:
-        for example in response["content"]["application/json"].get("examples", {}).values():
-            example["value"]["error"].setdefault("field", None)
-
-
-def list_predict_errors() -> list[ServiceError | PixelError]:
-    """Return one of each error that `POST /predict` can answer, made where it arises."""
-    return [
-        InvalidJsonError("a body that stops being JSON at line 1, column 13"),
-        BodyTooLargeError(Settings.model_fields["max_body_bytes"].default),
-        UnsupportedMediaTypeError("text/plain"),
-        *map(_refuse_row, list_bad_rows()),
-        InternalError(),
-        ModelNotReadyError(),
-    ]
-
-
-def list_bad_rows() -> list[object]:
-    """Return one row for each way to break the 28x28 contract."""
-    without_pixel12 = make_row()
-    del without_pixel12["pixel12"]
-    return [[], without_pixel12, make_row(label=1), make_row(pixel12="0"), make_row(pixel12=256)]
-
-
-def _refuse_row(row: object) -> PixelError:
-    try:
-        parse_row(row)
-    except PixelError as error:
-        return error
-    raise AssertionError("Every row of list_bad_rows is bad.")
