@@ -1,4 +1,4 @@
-"""What kube-config's autoscaler does under a spike and under waves, second by second: `python tests/deploy/simulate_autoscaler.py`.
+"""What the autoscaler does under a spike and under waves: `python tests/deploy/simulate_autoscaler.py`.
 
 The algorithm is Kubernetes's own: every 15 s desired = ceil(pods x utilisation / target), nothing within 10 % of the
 target, then the policies and stabilisation windows of `behavior`.
@@ -32,7 +32,7 @@ class Setting:
     down_window_seconds: int = 300
     cpu_request: float = 0.5
     cpu_limit: float = 1.0
-    requests_per_core_second: float = 840
+    requests_per_core_second: float = 800
     start_seconds: int = 90
 
 

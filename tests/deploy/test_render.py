@@ -5,7 +5,6 @@ import subprocess
 
 import pytest
 import yaml
-
 from manifests import ROOT, get_container, get_only
 
 IMAGE = "<account>.dkr.ecr.us-east-1.amazonaws.com/mlzoomcamp-images:digit_recognizer-v1"
