@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import pytest
-
 from manifests import ROOT, get_instruction
 
 DOCUMENTS = ("README.md", "docs/deployment.md", "docs/capacity.md")
