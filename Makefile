@@ -11,8 +11,8 @@ MODEL ?= models/digits.h5
 PORT ?= 9696
 IMAGE ?= digit_recognizer:v1
 
-# TensorFlow's notes on drivers and instruction sets; errors still show.
-export TF_CPP_MIN_LOG_LEVEL ?= 2
+# Hides TensorFlow's C++ notes, such as a GPU driver that it does not find; what fails still raises in Python.
+export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 ifdef PYTHON
 # The person's own environment: nothing is installed into it.
