@@ -33,7 +33,7 @@ done
 mkdir -p "$cache"
 # Two builds at once would share one base.
 exec 9>"$cache/lock"
-flock 9
+flock --nonblock 9 || { say "waiting for another build to end"; flock 9; }
 work=$(mktemp -d "$cache/work.XXXXXX")
 server_pid=
 storage() { buildah --root "$cache/storage" --runroot "$cache/run" --storage-driver vfs "$@"; }

@@ -100,7 +100,7 @@ def test_image_builds_runs_confined_and_stops_cleanly(tmp_path: Path) -> None:
     script = ROOT / "tests" / "deploy" / "build_image.sh"
     log = tmp_path / "log"
     with log.open("w") as output:
-        ended = subprocess.run([script], stdout=output, stderr=subprocess.STDOUT, timeout=1500, check=False)
+        ended = subprocess.run([script], stdout=output, stderr=subprocess.STDOUT, timeout=1800, check=False)
     if ended.returncode == SKIPPED:
         pytest.skip(log.read_text().strip().splitlines()[-1])
     assert ended.returncode == 0, log.read_text()
