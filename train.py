@@ -13,9 +13,11 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
+from absl import logging
 
 from digits.artifact import write_artifact
 from digits.dataset import LabelledImages, hold_out, read_labelled_images
@@ -24,7 +26,7 @@ from digits.evaluation import Evaluation, evaluate, fit_temperature
 from digits.images import make_batch
 from digits.model import build_network, count_multiply_adds, fold_temperature
 from digits.plots import save_reports
-from digits.training import FAST, TrainingConfig, fit_network, read_checkpoint_state
+from digits.training import FAST, TrainingConfig, fit_network
 
 DATA, TEST, MODEL = Path("data/train.csv.gz"), Path("data/test.csv.gz"), Path("models/digits.h5")
 OWN_HOLD_OUT = 0.2
@@ -73,13 +75,23 @@ def announce(
     print(f"{len(training):,} training digits, {config.epochs} epochs, seed {config.seed}; ", end="")
     print(f"{network.count_params():,} parameters, {count_multiply_adds(network):,} multiply-adds a digit.")
     if checkpoint.is_file() and not resume:
-        done = read_checkpoint_state(checkpoint)["epochs_done"]
-        print(
-            f"An interrupted run with {done} epochs behind it is replaced after the first epoch; --resume continues it."
-        )
+        print(f"{checkpoint}, of an interrupted run, is replaced after the first epoch; --resume continues that run.")
 
 
-def print_summary(evaluation: Evaluation, scored: str, seconds: float, temperature: float) -> None:
+def describe_run(
+    config: TrainingConfig, training: LabelledImages, file_name: str, network: keras.Model
+) -> dict[str, Any]:
+    """Return the part of the provenance that was settled before the first epoch."""
+    return {
+        "config": asdict(config),
+        "data": {"file": file_name, "sha256": training.sha256, "num_digits": len(training)},
+        "network": {"parameters": network.count_params(), "multiply_adds": count_multiply_adds(network)},
+        "packages": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def print_summary(evaluation: Evaluation, scored: str, seconds: float, temperature: float | None) -> None:
     """Print the result as a person reads it."""
     peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "linux" else 2**30)
     print(f"\nScored on {evaluation.num_digits:,} {scored}")
@@ -88,7 +100,8 @@ def print_summary(evaluation: Evaluation, scored: str, seconds: float, temperatu
     print(f"  errors by digit     {'  '.join(f'{digit}:{n}' for digit, n in enumerate(evaluation.errors_per_digit))}")
     print(f"  log-likelihood      {-evaluation.negative_log_likelihood:.4f} nats a digit")
     print(f"  calibration error   {evaluation.calibration_error:.2%}")
-    print(f"  temperature to fit  {temperature:.3f} (for held-out digits; 1 is calibrated)")
+    if temperature is not None:
+        print(f"  temperature to fit  {temperature:.3f} on top of the configured one")
     print(f"  training time       {seconds / 60:.1f} minutes, peak memory {peak_gib:.2f} GiB")
 
 
@@ -98,6 +111,7 @@ def main() -> None:
     config = configure(arguments)
     training, scoring, scored = load_digits(arguments)
 
+    logging.set_verbosity(logging.ERROR)  # Keras advises against .h5 at each save; it is what was asked for.
     # The same seed gives the same weights on the same machine.
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
@@ -115,27 +129,26 @@ def main() -> None:
     probabilities = network.predict(scoring_batch, batch_size=500, verbose=0)
     evaluation = evaluate(probabilities, scoring.labels)
     provenance = {
-        "config": asdict(config),
-        "data": {"file": arguments.data.name, "sha256": training.sha256, "num_digits": len(training)},
         "scored_on": {"what": scored.replace(str(arguments.data), arguments.data.name), "sha256": scoring.sha256},
         "metrics": {**asdict(evaluation), "accuracy": evaluation.accuracy},
-        "network": {"parameters": network.count_params(), "multiply_adds": count_multiply_adds(network)},
-        "packages": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-        "training_seconds": round(seconds, 1),
-        "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "training_seconds": round(seconds, 1),  # Since it was resumed, if it was.
+        "resumed": arguments.resume,
+        **describe_run(config, training, arguments.data.name, network),
     }
     write_artifact(arguments.output, network, provenance, sample=scoring_batch[:500])
     checkpoint.unlink(missing_ok=True)
     plots = save_reports(arguments.reports, history, scoring.images, scoring.labels, probabilities)
 
-    print_summary(evaluation, scored, seconds, fit_temperature(probabilities, scoring.labels))
+    # Only held-out training digits may choose a setting.
+    temperature = fit_temperature(probabilities, scoring.labels) if arguments.hold_out is not None else None
+    print_summary(evaluation, scored, seconds, temperature)
     print(f"\nWrote {arguments.output} and {', '.join(map(str, plots))}.")
 
 
 if __name__ == "__main__":
     try:
         main()
-    except DigitsError as error:
+    except (DigitsError, OSError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("\nInterrupted; the same command with --resume goes on from the last whole epoch.")

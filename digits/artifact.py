@@ -12,6 +12,7 @@ Reading needs h5py alone; only what takes or returns a Keras model needs Keras.
 import hashlib
 import json
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -138,7 +139,8 @@ def write_artifact(
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
         graph_path, unfinished = Path(folder, "network.onnx"), Path(folder, "network.h5")
         expected = network.predict(sample, verbose=0)  # First: Keras exports only what has been called.
-        network.export(graph_path, format="onnx", verbose=False)
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # The exporter probes NumPy's old names.
+            network.export(graph_path, format="onnx", verbose=False)
         graph = graph_path.read_bytes()
         difference = float(np.abs(open_graph(graph)(sample) - expected).max())
         if not difference <= GRAPH_TOLERANCE:

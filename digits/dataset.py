@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
-from digits.errors import DatasetError
+from digits.errors import ConfigurationError, DatasetError
 from digits.images import MAX_PIXEL, NUM_CLASSES, PIXEL_NAMES, SIZE
 
 LABEL_NAME = "label"
@@ -82,8 +82,11 @@ def hold_out(digits: LabelledImages, fraction: float = 0.2, seed: int = 42) -> t
     """Split into what is trained on and what is held out, each label in proportion.
 
     Raises:
+        ConfigurationError: If the fraction is not between 0 and 1.
         DatasetError: If there are too few digits of some label to split.
     """
+    if not 0 < fraction < 1:
+        raise ConfigurationError(f"Received {fraction} of the digits to hold out, expected a share between 0 and 1.")
     try:
         kept, held_out = train_test_split(
             np.arange(len(digits)), test_size=fraction, random_state=seed, stratify=digits.labels

@@ -47,6 +47,8 @@ class TrainingConfig:
         for name in ("epochs", "batch_size", "learning_rate", "temperature"):
             if not getattr(self, name) > 0:
                 raise ConfigurationError(f"Received {name} {getattr(self, name)}, expected a number above 0.")
+        if not 0 <= self.seed < 2**32:
+            raise ConfigurationError(f"Received seed {self.seed}, expected an integer from 0 to {2**32 - 1}.")
 
 
 FAST = TrainingConfig(
@@ -187,7 +189,7 @@ class _CheckpointSaver(keras.callbacks.Callback):
         """Load the checkpoint into `model` and return how many epochs it has behind it."""
         if not self.path.is_file():
             raise CheckpointError(f"{self.path}: no interrupted run to resume; start one without --resume.")
-        state = read_checkpoint_state(self.path)
+        state = _read_checkpoint_state(self.path)
         if state["run"] != self.run:
             differing = sorted(key for key in self.run if state["run"].get(key) != self.run[key])
             raise CheckpointError(
@@ -203,7 +205,7 @@ class _CheckpointSaver(keras.callbacks.Callback):
         return int(state["epochs_done"])
 
 
-def read_checkpoint_state(path: Path) -> dict[str, Any]:
+def _read_checkpoint_state(path: Path) -> dict[str, Any]:
     """Return what a checkpoint says of its run: `run`, `epochs_done`, `history`.
 
     Raises:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from digits.dataset import LabelledImages, hold_out, read_images, read_labelled_images
-from digits.errors import DatasetError
+from digits.errors import ConfigurationError, DatasetError
 from digits.images import PIXEL_NAMES
 
 Rows = list[list[str]]
@@ -281,3 +281,9 @@ def test_hold_out_is_the_same_each_time(small_digits: LabelledImages) -> None:
 def test_hold_out_too_few_of_a_label(small_digits: LabelledImages) -> None:
     with pytest.raises(DatasetError, match=r"Received 5 digits .*expected enough of each to hold out 20%"):
         hold_out(small_digits.take(slice(5)))
+
+
+@pytest.mark.parametrize("fraction", [0, 1, 1.5, -0.1, float("nan")])
+def test_hold_out_of_an_impossible_share_is_refused(small_digits, fraction):
+    with pytest.raises(ConfigurationError, match="expected a share between 0 and 1"):
+        hold_out(small_digits, fraction)

@@ -156,3 +156,10 @@ def test_train_told_to_resume_without_a_checkpoint_says_so(slices, tmp_path):
     finished = run(make_command(slices, tmp_path, "--resume"))
     assert finished.returncode == 1
     assert "no interrupted run to resume; start one without --resume" in finished.stderr
+
+
+def test_train_anew_beside_a_broken_checkpoint_says_that_it_is_replaced_and_goes_on(slices, tmp_path):
+    (tmp_path / "model.checkpoint.weights.h5").write_bytes(b"half a file")
+    finished = run([*make_command(slices, tmp_path), "--epochs", "1"])
+    assert finished.returncode == 0, finished.stderr
+    assert "is replaced after the first epoch; --resume continues that run" in finished.stdout

@@ -125,3 +125,9 @@ def test_recompute_statistics_sets_mean_and_variance_of_the_undistorted_digits(d
 def test_training_config_with_a_setting_that_is_not_positive_is_refused(name):
     with pytest.raises(ConfigurationError, match=f"Received {name} 0, expected a number above 0"):
         TrainingConfig(**{name: 0})
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_training_config_with_a_seed_out_of_range_is_refused(seed):
+    with pytest.raises(ConfigurationError, match=f"Received seed {seed}, expected an integer from 0"):
+        TrainingConfig(seed=seed)
