@@ -4,12 +4,15 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
+# A rendering that fails must not be applied.
+.SHELLFLAGS := -o pipefail -c
 
 PYTHON_BASE ?= python3
 DATA ?= data/train.csv.gz
 MODEL ?= models/digits.h5
 PORT ?= 9696
 IMAGE ?= digit_recognizer:v1
+OVERLAY ?= production
 
 # Hides TensorFlow's C++ notes, such as a GPU driver that it does not find; what fails still raises in Python.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -69,6 +72,25 @@ docker_build: ## Build the image digit_recognizer:v1
 .PHONY: docker_run
 docker_run: ## Run the image on port 9696
 	docker run --rm -p $(PORT):9696 $(IMAGE)
+
+.PHONY: docker_test
+docker_test: ## Build the image, run it confined, ask it for a digit, stop it (without Docker: by Buildah)
+	PORT=$(PORT) IMAGE=$(IMAGE) tests/deploy/docker_test.sh
+
+.PHONY: deploy
+deploy: ## Apply kube-overlays/production with your image (IMAGE=<registry>/<repository>:<tag> OVERLAY=tls)
+	IMAGE=$(IMAGE) CANARY_IMAGE=$(CANARY_IMAGE) CERTIFICATE=$(CERTIFICATE) kube-overlays/render.sh $(OVERLAY) \
+	    | kubectl apply -f -
+	kubectl --namespace digits rollout status deployment --timeout 15m
+
+.PHONY: sbom
+sbom: $(READY) ## Write reports/sbom.json: what the image installs, as CycloneDX
+	@mkdir -p reports
+	$(PYTHON) -m cyclonedx_py requirements --output-file reports/sbom.json web_service/requirements.lock
+
+.PHONY: audit
+audit: $(READY) ## Ask for known holes in what the image installs
+	$(PYTHON) -m pip_audit --requirement web_service/requirements.lock --disable-pip --strict
 
 .PHONY: test
 test: lint ## Lint, check types and run every test
