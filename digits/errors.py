@@ -3,7 +3,8 @@
 DigitsError
 └── InvalidInputError (also a ValueError)
     ├── PixelError          a row or an image breaks the 28x28 contract
-    ├── DatasetError        a CSV cannot be read as labelled digits
+    ├── TableError          a table in Kaggle's layout has a wrong header, row or cell
+    ├── DatasetError        a file cannot be read as labelled digits
     ├── ConfigurationError  a setting of training or serving is impossible
     ├── CheckpointError     `--resume` found nothing that belongs to this run
     └── ArtifactError       an .h5 is broken, foreign or unsafe
@@ -34,6 +35,27 @@ class PixelError(InvalidInputError):
         self.code = code
         self.field = field
         self.hint = hint
+
+
+class TableError(InvalidInputError):
+    """A table in Kaggle's layout has a wrong header, row or cell.
+
+    Attributes:
+        message: What came and what was expected, as the second half of a sentence.
+        hint: How to mend it.
+        row: The first row that is wrong, counted from 1 without the header; None when it is the whole table.
+        column: The first column that is wrong; None when it is the whole row.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str, row: int | None = None, line: int | None = None, column: str | None = None
+    ) -> None:
+        place = "" if row is None else f"row {row} (line {line}){f', column {column}' if column else ''}: "
+        super().__init__(f"{place}{message}; {hint}.")
+        self.message = message
+        self.hint = hint
+        self.row = row
+        self.column = column
 
 
 class DatasetError(InvalidInputError):

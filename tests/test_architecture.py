@@ -15,7 +15,8 @@ MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__i
 ALLOWED = {
     "errors": set(),
     "images": {"errors"},
-    "dataset": {"errors", "images"},
+    "table": {"errors", "images"},
+    "dataset": {"errors", "images", "table"},
     "augmentation": {"errors", "images"},
     "model": {"errors", "images"},
     "evaluation": {"errors", "images"},
@@ -31,7 +32,7 @@ DEFERRED = {
     "artifact": {"classifier"},  # The writer checks the graph; the classifier reads through the artifact.
     "classifier": {"serving_graph"},  # Keras, only for a file without a graph.
 }
-SERVED = {"errors", "images", "artifact", "classifier"}
+SERVED = {"errors", "images", "table", "artifact", "classifier"}
 HEAVY = {"tensorflow", "keras", "pandas", "matplotlib", "sklearn", "scipy"}
 
 

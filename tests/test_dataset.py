@@ -182,7 +182,7 @@ def without(*names: str) -> Callable[[Rows], Rows]:
         ),
         (lambda rows: [[*row, row[0]] for row in rows], "received 786 columns, .*repeated: label"),
         (lambda rows: [["Id" if name == "pixel3" else name for name in rows[0]]], "missing: pixel3; unknown: Id"),
-        (lambda rows: rows[1:], "missing: label, pixel0.*The first line must name the columns, separated by commas"),
+        (lambda rows: rows[1:], "missing: label, pixel0.*the first line must name the columns, separated by commas"),
         (lambda rows: [[";".join(row)] for row in rows], r"received 1 columns.*unknown: label;pixel0.{0,40}\.\.\."),
     ],
     ids=["no label", "783 pixels", "five pixels", "label twice", "another name", "no header", "semicolons"],
