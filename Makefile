@@ -13,6 +13,7 @@ MODEL ?= models/digits.h5
 PORT ?= 9696
 IMAGE ?= digit_recognizer:v1
 OVERLAY ?= production
+export PORT IMAGE CANARY_IMAGE CERTIFICATE
 
 # Hides TensorFlow's C++ notes, such as a GPU driver that it does not find; what fails still raises in Python.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -75,22 +76,22 @@ docker_run: ## Run the image on port 9696
 
 .PHONY: docker_test
 docker_test: ## Build the image, run it confined, ask it for a digit, stop it (without Docker: by Buildah)
-	PORT=$(PORT) IMAGE=$(IMAGE) tests/deploy/docker_test.sh
+	tests/deploy/docker_test.sh
 
 .PHONY: deploy
 deploy: ## Apply kube-overlays/production with your image (IMAGE=<registry>/<repository>:<tag> OVERLAY=tls)
-	IMAGE=$(IMAGE) CANARY_IMAGE=$(CANARY_IMAGE) CERTIFICATE=$(CERTIFICATE) kube-overlays/render.sh $(OVERLAY) \
-	    | kubectl apply -f -
-	kubectl --namespace digits rollout status deployment --timeout 15m
+	kube-overlays/render.sh $(OVERLAY) | kubectl apply -f -
+	kubectl --namespace digits rollout status deployment/gateway --timeout 10m
 
 .PHONY: sbom
 sbom: $(READY) ## Write reports/sbom.json: what the image installs, as CycloneDX
 	@mkdir -p reports
-	$(PYTHON) -m cyclonedx_py requirements --output-file reports/sbom.json web_service/requirements.lock
+	$(PYTHON) -m cyclonedx_py requirements web_service/requirements.lock --pyproject pyproject.toml \
+	    --output-reproducible --output-file reports/sbom.json
 
 .PHONY: audit
 audit: $(READY) ## Ask for known holes in what the image installs
-	$(PYTHON) -m pip_audit --requirement web_service/requirements.lock --disable-pip --strict
+	$(PYTHON) -m pip_audit --strict --require-hashes --disable-pip --requirement web_service/requirements.lock
 
 .PHONY: test
 test: lint ## Lint, check types and run every test
