@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text()
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "data" / "README.md"]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*/README.md"))]
 PROMISED = (
     "setup",
     "run_train",
@@ -57,6 +57,21 @@ def test_documents_link_only_to_files_that_exist(document):
 
 def _find_code(markdown: str) -> list[str]:
     return re.findall(r"```.*?```|`[^`\n]+`", markdown, re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ((), ["--data", "data/train.csv.gz", "--output", "models/digits.h5"]),
+        (("DATA=mine.csv",), ["--data", "mine.csv", "--output", "models/digits.h5"]),
+        (
+            ("DATA=mine.csv", "TEST=other.csv", "MODEL=models/mine.h5", "ARGS=--resume"),
+            ["--data", "mine.csv", "--test", "other.csv", "--output", "models/mine.h5", "--resume"],
+        ),
+    ],
+)
+def test_run_train_hands_on_what_it_is_given(given, expected):
+    assert make("--dry-run", "run_train", *given).stdout.split()[2:] == expected
 
 
 def test_submission_without_a_file_says_what_to_name():
