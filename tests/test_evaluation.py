@@ -75,7 +75,11 @@ def test_fit_temperature_recovers_a_known_one(temperature: float) -> None:
     assert fitted == pytest.approx(temperature, rel=0.03)
 
 
-def test_fit_temperature_zero_probability_of_the_truth_leads_to_the_limit() -> None:
-    """Certainty that errs wants to be as unsure as may be."""
-    fitted = fit_temperature(np.eye(10, dtype=np.float32)[:3], np.array([0, 1, 0]))
-    assert fitted == pytest.approx(5.0, abs=0.05)
+def test_fit_temperature_one_zero_probability_of_the_truth_does_not_decide() -> None:
+    """Confidence 0.7, right seven times in ten: calibrated, but for a single digit whose truth got nothing."""
+    probabilities = make_probabilities([0.7] * 10_000, [0] * 10_000)
+    labels = np.where(np.arange(10_000) % 10 < 7, 0, 1 + np.arange(10_000) % 9)
+    assert fit_temperature(probabilities, labels) == pytest.approx(1.0, rel=0.01)
+    impossible = np.eye(10, dtype=np.float32)[:1]
+    fitted = fit_temperature(np.concatenate([probabilities, impossible]), np.append(labels, 5))
+    assert fitted == pytest.approx(1.0, rel=0.05)
