@@ -44,6 +44,7 @@ class TableError(InvalidInputError):
         message: What came and what was expected, as the second half of a sentence.
         hint: How to mend it.
         row: The first row that is wrong, counted from 1 without the header; None when it is the whole table.
+        line: Where that row ends in the file, counted from 1.
         column: The first column that is wrong; None when it is the whole row.
     """
 
@@ -55,6 +56,7 @@ class TableError(InvalidInputError):
         self.message = message
         self.hint = hint
         self.row = row
+        self.line = line
         self.column = column
 
 

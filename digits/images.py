@@ -5,6 +5,7 @@ stands at row x // 28, column x % 28. A batch is float32 `(n, 28, 28, 1)` in [0,
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import NoReturn
 
@@ -68,10 +69,92 @@ def parse_row(row: object) -> NDArray[np.float32]:
         _refuse_names(row)
     if len(row) != NUM_PIXELS:
         _refuse_names(row)
+    return _parse_values(values, "")
+
+
+def parse_images(listed: object) -> NDArray[np.float32]:
+    """Read images as JSON lists them: each 784 numbers, or 28 rows of 28.
+
+    Returns:
+        float32 `(n, 784)`, 0-255. Fractions are kept.
+
+    Raises:
+        PixelError: If an image has another shape, or a pixel is not a number or out of range; names the first one,
+            as `images[3].pixel12`.
+    """
+    if not isinstance(listed, list):
+        raise PixelError(
+            f"Received {_name_json_type(listed)} for images, expected an array of images.",
+            code="not_an_array",
+            field="images",
+            hint=f"Send an array, each image {NUM_PIXELS} numbers or {SIZE} rows of {SIZE}.",
+        )
+    images = np.empty((len(listed), NUM_PIXELS), np.float32)
+    for index, image in enumerate(listed):
+        name = f"images[{index}]"
+        images[index] = _parse_values(_flatten(name, image), f"{name}.")
+    return images
+
+
+def check_images(images: NDArray[np.integer] | NDArray[np.floating]) -> NDArray[np.float32]:
+    """Check numbers that come as an array.
+
+    Args:
+        images: Anything, `(n, 784)`.
+
+    Returns:
+        float32 `(n, 784)`, 0-255. Fractions are kept.
+
+    Raises:
+        PixelError: If a pixel is out of range or NaN; names the first one, as `images[3].pixel12`.
+    """
+    if images.dtype != np.uint8:
+        # NaN compares false with everything.
+        is_wrong = ~((images >= 0) & (images <= MAX_PIXEL))
+        if is_wrong.any():
+            index, pixel = divmod(int(is_wrong.argmax()), NUM_PIXELS)
+            _check_pixel(f"images[{index}].{PIXEL_NAMES[pixel]}", images[index, pixel].item())
+    return images.astype(np.float32)
+
+
+def unpack_images(content: bytes | bytearray) -> NDArray[np.uint8]:
+    """Read images as bytes, one a pixel, row by row and image after image.
+
+    Returns:
+        uint8 `(n, 784)`.
+
+    Raises:
+        PixelError: If the last image is not whole.
+    """
+    if len(content) % NUM_PIXELS:
+        raise PixelError(
+            f"Received {len(content):,} bytes, expected a multiple of {NUM_PIXELS}, one byte a pixel.",
+            code="wrong_shape",
+            hint=f"Send {SIZE} rows of {SIZE} bytes for each image, one image after the other, and nothing between.",
+        )
+    return np.frombuffer(content, np.uint8).reshape(-1, NUM_PIXELS)
+
+
+def _flatten(name: str, image: object) -> list[object]:
+    if isinstance(image, list):
+        if len(image) == NUM_PIXELS:
+            return image
+        if len(image) == SIZE and all(isinstance(line, list) and len(line) == SIZE for line in image):
+            return list(chain.from_iterable(image))
+    received = f"an array of {len(image):,}" if isinstance(image, list) else _name_json_type(image)
+    raise PixelError(
+        f"Received {received} for {name}, expected {NUM_PIXELS} numbers or {SIZE} rows of {SIZE}.",
+        code="wrong_shape",
+        field=name,
+        hint=f"Resize the image to {SIZE}x{SIZE} and send every pixel, 0 where there is no ink.",
+    )
+
+
+def _parse_values(values: Sequence[object], prefix: str) -> NDArray[np.float32]:
     pixels = _pack(values)
     if pixels is None:
         for name, value in zip(PIXEL_NAMES, values, strict=True):
-            _check_pixel(name, value)
+            _check_pixel(prefix + name, value)
         pixels = np.array(values, np.float32)
     return pixels
 

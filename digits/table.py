@@ -12,8 +12,11 @@ from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from typing import NoReturn
 
-from digits.errors import TableError
-from digits.images import MAX_PIXEL, NUM_CLASSES, PIXEL_NAMES
+import numpy as np
+from numpy.typing import NDArray
+
+from digits.errors import PixelError, TableError
+from digits.images import MAX_PIXEL, NUM_CLASSES, NUM_PIXELS, PIXEL_NAMES
 
 LABEL_NAME = "label"
 _NAMES_SHOWN = 5
@@ -52,6 +55,28 @@ def read_rows(lines: Iterable[str], names: tuple[str, ...]) -> Iterator[bytes]:
         raise TableError(
             f"line {table.line_num} cannot be split into cells ({error})", hint="mend or remove it"
         ) from error
+
+
+def parse_table(text: str) -> NDArray[np.uint8]:
+    """Read a table without labels, such as Kaggle's test.csv; a label column is ignored.
+
+    Returns:
+        uint8 `(n, 784)`, 0-255.
+
+    Raises:
+        PixelError: If it is anything else; names the first wrong pixel, as `images[3].pixel12`.
+    """
+    try:
+        cells = bytearray().join(read_rows(text.splitlines(keepends=True), PIXEL_NAMES))
+    except TableError as error:
+        image = None if error.row is None else f"images[{error.row - 1}]"
+        raise PixelError(
+            f"{_capitalise(error.message)}{f' (line {error.line})' if image else ''}.",
+            code="invalid_csv",
+            field=".".join(filter(None, (image, error.column))) or None,
+            hint=f"{_capitalise(error.hint)}.",
+        ) from error
+    return np.frombuffer(cells, np.uint8).reshape(-1, NUM_PIXELS)
 
 
 def _check_header(found: list[str], names: tuple[str, ...]) -> None:
@@ -106,6 +131,10 @@ def _refuse_cell(number: int, line: int, name: str, text: str) -> NoReturn:
         line=line,
         column=name,
     )
+
+
+def _capitalise(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _shorten(text: str) -> str:

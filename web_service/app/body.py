@@ -3,7 +3,9 @@
 import orjson
 from fastapi import Request
 
-from app.errors import BodyTooLargeError, InvalidJsonError, UnsupportedMediaTypeError
+from app.errors import ROW_IN_SHORT, BodyTooLargeError, InvalidJsonError, UnsupportedMediaTypeError
+
+JSON = "application/json"
 
 
 async def read_json(request: Request, max_body_bytes: int) -> object:
@@ -23,32 +25,50 @@ async def read_json(request: Request, max_body_bytes: int) -> object:
         starlette.requests.ClientDisconnect: If the client goes away before all of it has come.
     """
     content_type = request.headers.get("content-type")
-    if not _is_json(content_type):
+    if name_media_type(content_type) != JSON:
         raise UnsupportedMediaTypeError(content_type)
-    body = await _read_body(request, max_body_bytes)
+    return parse_json(await read_body(request, max_body_bytes))
+
+
+def parse_json(body: bytearray | bytes | memoryview, example: str = ROW_IN_SHORT) -> object:
+    """Parse a JSON body.
+
+    Args:
+        body: As it was read.
+        example: What should have been sent, for the error.
+
+    Raises:
+        InvalidJsonError: If it is not JSON in UTF-8.
+    """
     if not body:
-        raise InvalidJsonError("an empty body")
+        raise InvalidJsonError("an empty body", example)
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         # Only the place is told: the wording is orjson's and may change with it.
         place = f"line {error.lineno}, column {error.colno}"
-        raise InvalidJsonError(f"a body that stops being JSON at {place}") from error
+        raise InvalidJsonError(f"a body that stops being JSON at {place}", example) from error
 
 
-def _is_json(content_type: str | None) -> bool:
-    """Whether it is application/json or ends in +json (RFC 6839), with any parameters."""
+def name_media_type(content_type: str | None) -> str:
+    """Return the type without parameters, in lower case; anything that ends in +json (RFC 6839) is JSON."""
     media_type = (content_type or "").partition(";")[0].strip().lower()
-    return media_type == "application/json" or media_type.endswith("+json")
+    return JSON if media_type.endswith("+json") else media_type
 
 
-async def _read_body(request: Request, max_body_bytes: int) -> bytearray:
+async def read_body(request: Request, max_body_bytes: int, is_batch: bool = False) -> bytearray:
+    """Read a body.
+
+    Raises:
+        BodyTooLargeError: If it is longer than allowed.
+        starlette.requests.ClientDisconnect: If the client goes away before all of it has come.
+    """
     # The declared length refuses before a byte is read; a chunked body declares none, so what comes is counted too.
     if int(request.headers.get("content-length", 0)) > max_body_bytes:
-        raise BodyTooLargeError(max_body_bytes)
+        raise BodyTooLargeError(max_body_bytes, is_batch)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > max_body_bytes:
-            raise BodyTooLargeError(max_body_bytes)
+            raise BodyTooLargeError(max_body_bytes, is_batch)
     return body

@@ -2,12 +2,18 @@
 
     ServiceError (a DigitsError)
     ├── InvalidJsonError           400
+    ├── InvalidTextError           400
+    ├── UnauthorizedError          401
     ├── UnknownPathError           404
     ├── MethodNotAllowedError      405
+    ├── RequestTimeoutError        408
     ├── BodyTooLargeError          413
     ├── UnsupportedMediaTypeError  415
+    ├── WrongBatchSizeError        422
     ├── InternalError              500
-    └── ModelNotReadyError         503
+    ├── ModelNotReadyError         503
+    ├── OverloadedError            503
+    └── ShuttingDownError          503
 
 A row that breaks the 28x28 contract arrives as `digits.errors.PixelError` and is answered with 422.
 """
@@ -26,6 +32,7 @@ PIXEL_ERROR_STATUS = 422
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 # A client's own words are repeated in an answer only so far.
 _CHARS_SHOWN = 64
+ROW_IN_SHORT = '{"pixel0": 0, ..., "pixel783": 0}'
 
 
 class ServiceError(DigitsError):
@@ -57,10 +64,37 @@ class InvalidJsonError(ServiceError):
     status = 400
     code = "invalid_json"
 
-    def __init__(self, received: str) -> None:
+    def __init__(self, received: str, example: str = ROW_IN_SHORT) -> None:
         super().__init__(
             f"Received {received}, expected one JSON object.",
-            hint='Send {"pixel0": 0, ..., "pixel783": 0} in UTF-8; NaN, Infinity and trailing commas are not JSON.',
+            hint=f"Send {example} in UTF-8; NaN, Infinity and trailing commas are not JSON.",
+        )
+
+
+class InvalidTextError(ServiceError):
+    """The body is not text."""
+
+    status = 400
+    code = "invalid_text"
+
+    def __init__(self, position: int) -> None:
+        super().__init__(
+            f"Received a body that stops being UTF-8 at byte {position:,}, expected text.",
+            hint="Save it as UTF-8, uncompressed.",
+        )
+
+
+class UnauthorizedError(ServiceError):
+    """The operator asks for a key, and the request does not carry it."""
+
+    status = 401
+    code = "unauthorized"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Received no key or a wrong one, expected the key of this service.",
+            hint="Send the header, with curl: -H 'Authorization: Bearer <key>'.",
+            headers={"WWW-Authenticate": "Bearer"},
         )
 
 
@@ -92,30 +126,56 @@ class MethodNotAllowedError(ServiceError):
         )
 
 
+class RequestTimeoutError(ServiceError):
+    """The body did not come in time."""
+
+    status = 408
+    code = "request_timeout"
+
+    def __init__(self, limit_seconds: float) -> None:
+        super().__init__(
+            f"Received only a part of the body in {limit_seconds:g} s, expected all of it.",
+            hint="Send the request again, in one go.",
+        )
+
+
 class BodyTooLargeError(ServiceError):
     """The body is larger than the operator allows."""
 
     status = 413
     code = "body_too_large"
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, is_batch: bool = False) -> None:
         super().__init__(
             f"Received a body of more than {limit_bytes:,} bytes, expected at most that.",
-            hint="Send one row of 784 pixels, about 12 kB.",
+            hint="Send fewer images at once." if is_batch else "Send one row of 784 pixels, about 12 kB.",
         )
 
 
 class UnsupportedMediaTypeError(ServiceError):
-    """The body does not say that it is JSON."""
+    """The body does not say that it is of a type that can be read."""
 
     status = 415
     code = "unsupported_media_type"
 
-    def __init__(self, content_type: str | None) -> None:
+    def __init__(self, content_type: str | None, expected: Sequence[str] = ("application/json",)) -> None:
         received = f"content type {content_type[:_CHARS_SHOWN]}" if content_type else "no content type"
         super().__init__(
-            f"Received {received}, expected application/json.",
+            f"Received {received}, expected {' or '.join(expected)}.",
             hint="Send the header, with curl: -H 'Content-Type: application/json'.",
+        )
+
+
+class WrongBatchSizeError(ServiceError):
+    """No images, or more than the operator allows."""
+
+    status = 422
+    code = "wrong_batch_size"
+
+    def __init__(self, num_images: int, limit: int) -> None:
+        super().__init__(
+            f"Received {num_images:,} images, expected 1 to {limit:,}.",
+            hint="Send them in several requests." if num_images else "Send at least one.",
         )
 
 
@@ -146,6 +206,34 @@ class ModelNotReadyError(ServiceError):
         )
 
 
+class OverloadedError(ServiceError):
+    """More requests at once than the operator allows."""
+
+    status = 503
+    code = "overloaded"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"Received more than {limit:,} requests at once, expected at most that.",
+            hint="Try again in a second.",
+            headers={"Retry-After": "1"},
+        )
+
+
+class ShuttingDownError(ServiceError):
+    """The process was told to end; it still serves, but wants no new clients."""
+
+    status = 503
+    code = "shutting_down"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Received a question for readiness while the service is ending, expected it before that.",
+            hint="Ask another instance.",
+            headers={"Retry-After": "1"},
+        )
+
+
 def describe_error(error: ServiceError | PixelError) -> dict[str, dict[str, str | None]]:
     """Return the one shape: `{"error": {"code": ..., "message": ..., "field": ..., "hint": ...}}`."""
     return {"error": {"code": error.code, "message": error.message, "field": error.field, "hint": error.hint}}
@@ -153,29 +241,30 @@ def describe_error(error: ServiceError | PixelError) -> dict[str, dict[str, str 
 
 def handle_errors(app: FastAPI) -> None:
     """Make every error of the application answer in the one shape."""
-    app.add_exception_handler(ServiceError, _answer_refusal)
-    app.add_exception_handler(PixelError, _answer_refusal)
-    app.add_exception_handler(404, _answer_unknown_path)
-    app.add_exception_handler(405, _answer_method_not_allowed)
-    app.add_exception_handler(ClientDisconnect, _answer_nobody)
+    app.add_exception_handler(ServiceError, _handle_refusal)
+    app.add_exception_handler(PixelError, _handle_refusal)
+    app.add_exception_handler(404, _handle_unknown_path)
+    app.add_exception_handler(405, _handle_method_not_allowed)
+    app.add_exception_handler(ClientDisconnect, _handle_disconnect)
     # uvicorn logs the exception itself after this has answered.
-    app.add_exception_handler(Exception, _answer_fault)
+    app.add_exception_handler(Exception, _handle_fault)
 
 
-def _answer(error: ServiceError | PixelError) -> Response:
+def answer_refusal(error: ServiceError | PixelError) -> Response:
+    """Return the error as an answer."""
     status, headers = (PIXEL_ERROR_STATUS, None) if isinstance(error, PixelError) else (error.status, error.headers)
     return Response(orjson.dumps(describe_error(error)), status, headers, media_type="application/json")
 
 
-async def _answer_refusal(request: Request, error: Exception) -> Response:
-    return _answer(error) if isinstance(error, ServiceError | PixelError) else _answer(InternalError())
+async def _handle_refusal(request: Request, error: Exception) -> Response:
+    return answer_refusal(error) if isinstance(error, ServiceError | PixelError) else answer_refusal(InternalError())
 
 
-async def _answer_unknown_path(request: Request, error: Exception) -> Response:
-    return _answer(UnknownPathError(request.scope["path"]))
+async def _handle_unknown_path(request: Request, error: Exception) -> Response:
+    return answer_refusal(UnknownPathError(request.scope["path"]))
 
 
-async def _answer_method_not_allowed(request: Request, error: Exception) -> Response:
+async def _handle_method_not_allowed(request: Request, error: Exception) -> Response:
     # Starlette names the methods of the first route that matches only; GET and HEAD of one path are two routes.
     routes = request.app.routes
     allowed = [
@@ -183,13 +272,13 @@ async def _answer_method_not_allowed(request: Request, error: Exception) -> Resp
         for method in _METHODS
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
     ]
-    return _answer(MethodNotAllowedError(request.method, request.scope["path"], allowed))
+    return answer_refusal(MethodNotAllowedError(request.method, request.scope["path"], allowed))
 
 
-async def _answer_nobody(request: Request, error: Exception) -> Response:
+async def _handle_disconnect(request: Request, error: Exception) -> Response:
     # The client went away while it was sending: nobody reads this, and it is no fault worth a traceback.
     return Response(status_code=InvalidJsonError.status)
 
 
-async def _answer_fault(request: Request, error: Exception) -> Response:
-    return _answer(InternalError())
+async def _handle_fault(request: Request, error: Exception) -> Response:
+    return answer_refusal(InternalError())

@@ -62,8 +62,9 @@ def restore_nulls(openapi: dict[str, Any]) -> None:
     """Put `"field": null` back into the examples of errors: FastAPI leaves every null out of its document."""
     operations = [operation for path in openapi["paths"].values() for operation in path.values()]
     for response in [response for operation in operations for response in operation["responses"].values()]:
-        for example in response["content"]["application/json"].get("examples", {}).values():
-            example["value"]["error"].setdefault("field", None)
+        for example in response.get("content", {}).get("application/json", {}).get("examples", {}).values():
+            if isinstance(example["value"]["error"], dict):
+                example["value"]["error"].setdefault("field", None)
 
 
 def list_predict_errors() -> list[ServiceError | PixelError]:

@@ -1,6 +1,6 @@
 """What goes over the wire: the answers, as models that OpenAPI shows."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,21 +14,31 @@ Version = Annotated[
 ErrorCode = Literal[
     "body_too_large",
     "internal_error",
+    "invalid_csv",
     "invalid_json",
+    "invalid_text",
     "method_not_allowed",
+    "missing_images",
     "missing_pixel",
     "model_not_ready",
     "not_a_number",
+    "not_an_array",
     "not_an_object",
     "not_found",
+    "overloaded",
     "pixel_out_of_range",
+    "request_timeout",
+    "shutting_down",
+    "unauthorized",
     "unknown_field",
     "unsupported_media_type",
+    "wrong_batch_size",
+    "wrong_shape",
 ]
 
 
-class Prediction(BaseModel):
-    """The reading of one digit."""
+class DigitPrediction(BaseModel):
+    """The reading of one digit of several."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -40,7 +50,43 @@ class Prediction(BaseModel):
         description="Of the digits 0 to 9 in this order; they sum to 1.",
         examples=[[0.0001, 0.9991, *[0.0001] * 8]],
     )
+
+
+class Prediction(DigitPrediction):
+    """The reading of one digit."""
+
     model: Version = Field(examples=["9f86d081884c"])
+
+
+class BatchPrediction(BaseModel):
+    """The readings of several digits."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    predictions: list[DigitPrediction] = Field(description="One for each image, in the order in which they were sent.")
+    model: Version = Field(examples=["9f86d081884c"])
+
+
+class ModelInfo(BaseModel):
+    """The model that answers, as its file tells."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: Version = Field(examples=["9f86d081884c"])
+    sha256: str = Field(
+        pattern="^[0-9a-f]{64}$", description="Of its whole file.", examples=["9f86d081884c" + "0" * 52]
+    )
+    accuracy: float | None = Field(
+        ge=0,
+        le=1,
+        description="Measured on digits that it was not trained on; null if its file does not tell.",
+        examples=[0.9968],
+    )
+    provenance: dict[str, Any] = Field(
+        description="How it came about: configuration, SHA-256 of its data, measurements, packages; empty if its file "
+        "does not tell.",
+        examples=[{"config": {"epochs": 20, "seed": 1}}],
+    )
 
 
 class Liveness(BaseModel):
@@ -67,7 +113,9 @@ class ErrorDetail(BaseModel):
 
     code: ErrorCode = Field(description="For programs.")
     message: str = Field(description="What was received and what was expected.")
-    field: str | None = Field(description="The first pixel that is wrong; null when it is the whole request.")
+    field: str | None = Field(
+        description="The first pixel that is wrong, as pixel12 or images[3].pixel12; null when it is the whole request."
+    )
     hint: str = Field(description="How to mend it.")
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from digits.errors import ConfigurationError
@@ -33,6 +33,40 @@ class Settings(BaseSettings):
         ge=32 * 1024,
         le=64 * 1024 * 1024,
         description="The largest request body that is read; a row is about 12 kB.",
+    )
+    max_batch_images: int = Field(
+        default=1000,
+        ge=1,
+        le=100_000,
+        description="The most images in one request to /predict/batch or /v2/models/digits/infer.",
+    )
+    max_batch_body_bytes: int = Field(
+        default=16 * 1024 * 1024,
+        ge=32 * 1024,
+        le=1024 * 1024 * 1024,
+        description="The largest body of such a request; an image is 784 bytes, or up to 16 kB as JSON.",
+    )
+    request_seconds: float = Field(
+        default=10,
+        gt=0,
+        le=600,
+        description="Seconds in which a request's headers must come, and then its body.",
+    )
+    max_in_flight: int = Field(
+        default=128,
+        ge=1,
+        le=65536,
+        description="Requests that a worker takes at once; to more it answers 503 at once. An image takes under 1 ms.",
+    )
+    drain_seconds: float = Field(
+        default=0,
+        ge=0,
+        le=600,
+        description="Seconds for which it still serves after SIGTERM, no longer ready, before it stops listening.",
+    )
+    api_key: SecretStr | None = Field(
+        default=None,
+        description="If set, requests other than those for health must carry it: `Authorization: Bearer <key>`.",
     )
 
 

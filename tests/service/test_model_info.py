@@ -1,0 +1,48 @@
+import hashlib
+from pathlib import Path
+
+import h5py
+from jsonschema import Draft202012Validator
+from server import ROOT, Server, serve
+
+MODEL = ROOT / "models" / "digits.h5"
+
+
+def test_model_is_named_as_in_its_predictions(server: Server) -> None:
+    answer = server.request("GET", "/model")
+    assert answer.status == 200
+    assert list(answer.json) == ["model", "sha256", "accuracy", "provenance"]
+    assert answer.json["model"] == server.request("GET", "/readyz").json["model"]
+
+
+def test_model_tells_the_hash_of_the_file(server: Server) -> None:
+    sha256 = hashlib.sha256(MODEL.read_bytes()).hexdigest()
+    assert server.request("GET", "/model").json["sha256"] == sha256
+
+
+def test_model_tells_what_the_file_tells(server: Server) -> None:
+    info = server.request("GET", "/model").json
+    assert {"config", "data", "metrics", "packages"} <= set(info["provenance"])
+    assert info["accuracy"] == info["provenance"]["metrics"]["accuracy"]
+    assert len(info["provenance"]["data"]["sha256"]) == 64
+
+
+def test_model_without_provenance_tells_none(tmp_path: Path) -> None:
+    path = tmp_path / "digits.h5"
+    path.write_bytes(MODEL.read_bytes())
+    with h5py.File(path, "a") as file:
+        del file["digits/provenance"]
+        file["digits/provenance"] = "{}"
+    with serve(tmp_path, DIGITS_MODEL_PATH=str(path)) as server:
+        info = server.request("GET", "/model").json
+        assert (info["accuracy"], info["provenance"]) == (None, {})
+
+
+def test_model_before_it_is_loaded_answers_503(held_back_server: Server) -> None:
+    assert held_back_server.request("GET", "/model").error["code"] == "model_not_ready"
+
+
+def test_openapi_model_answer_matches_its_schema(server: Server) -> None:
+    openapi = server.request("GET", "/openapi.json").json
+    schema = {"$ref": "#/components/schemas/ModelInfo", "components": openapi["components"]}
+    Draft202012Validator(schema).validate(server.request("GET", "/model").json)

@@ -1,0 +1,41 @@
+"""`POST /predict/batch`: many images at once, as JSON, as bytes or as CSV; answered in their order."""
+
+from functools import partial
+
+from fastapi import APIRouter, Request, Response
+
+from app.answers import answer_json, get_classifier
+from app.batch_openapi import document_batch, list_batch_errors
+from app.batch_parsers import choose_parser
+from app.body import read_body
+from app.openapi import document_errors
+from app.reading import Reading, read_images
+from app.schemas import BatchPrediction
+
+router = APIRouter()
+
+
+@router.post(
+    "/predict/batch",
+    summary="Read many digits",
+    responses={200: {"model": BatchPrediction}, **document_errors(*list_batch_errors())},
+    openapi_extra=document_batch(),
+)
+async def predict_batch(request: Request) -> Response:
+    """Send images as JSON, as bytes or as CSV, and get their digits in the same order.
+
+    One image that is wrong refuses the whole batch; the error's `field` names it, as `images[3].pixel12`.
+    """
+    parse = choose_parser(request.headers.get("content-type"))
+    classifier = get_classifier(request)
+    body = await read_body(request, request.app.state.settings.max_batch_body_bytes, is_batch=True)
+    reading = await read_images(request, len(body), partial(parse, body))
+    return answer_json({"predictions": _list_predictions(reading), "model": classifier.artifact.version})
+
+
+def _list_predictions(reading: Reading) -> list[dict[str, object]]:
+    digits = reading.probabilities.argmax(axis=1).tolist()
+    return [
+        {"digit": digit, "confidence": probabilities[digit], "probabilities": probabilities}
+        for digit, probabilities in zip(digits, reading.probabilities, strict=True)
+    ]

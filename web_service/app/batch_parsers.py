@@ -1,0 +1,68 @@
+"""The bodies that `POST /predict/batch` takes, each read into pixels."""
+
+from collections.abc import Callable
+
+from app.body import JSON, name_media_type, parse_json
+from app.errors import InvalidTextError, UnsupportedMediaTypeError
+from app.reading import Pixels
+from digits.errors import PixelError
+from digits.images import parse_images, unpack_images
+from digits.table import parse_table
+
+BATCH_IN_SHORT = '{"images": [[784 numbers], ...]}'
+
+
+def choose_parser(content_type: str | None) -> Callable[[bytearray], Pixels]:
+    """Return what reads a body of this type into pixels `(n, 784)`.
+
+    Raises:
+        UnsupportedMediaTypeError: If nothing does.
+    """
+    parsers: dict[str, Callable[[bytearray], Pixels]] = {
+        JSON: parse_json_images,
+        "application/octet-stream": unpack_images,
+        "text/csv": parse_csv_images,
+    }
+    media_type = name_media_type(content_type)
+    if media_type not in parsers:
+        raise UnsupportedMediaTypeError(content_type, tuple(parsers))
+    return parsers[media_type]
+
+
+def parse_json_images(body: bytes | bytearray) -> Pixels:
+    """Read `{"images": [...]}`.
+
+    Raises:
+        InvalidJsonError: If it is not JSON.
+        PixelError: If it is not this.
+    """
+    content = parse_json(body, BATCH_IN_SHORT)
+    if not isinstance(content, dict) or "images" not in content:
+        raise PixelError(
+            "Received JSON without images, expected one object with them.",
+            code="missing_images",
+            field="images",
+            hint=f"Send {BATCH_IN_SHORT}.",
+        )
+    if unknown := [name for name in content if name != "images"]:
+        raise PixelError(
+            f"Received {unknown[0][:32]} beside images, expected nothing else.",
+            code="unknown_field",
+            field=unknown[0][:32],
+            hint="Remove it.",
+        )
+    return parse_images(content["images"])
+
+
+def parse_csv_images(body: bytes | bytearray) -> Pixels:
+    """Read a table in the layout of Kaggle's test.csv.
+
+    Raises:
+        InvalidTextError: If it is not text.
+        PixelError: If it is another table.
+    """
+    try:
+        # utf-8-sig: Excel begins a UTF-8 file with a byte order mark.
+        return parse_table(body.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise InvalidTextError(error.start) from error

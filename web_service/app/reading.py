@@ -1,0 +1,74 @@
+"""From what a request sent to probabilities, without holding up those who wait behind it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
+
+import numpy as np
+from anyio import CapacityLimiter, to_thread
+from fastapi import Request
+from numpy.typing import NDArray
+
+from app.answers import get_classifier
+from app.errors import WrongBatchSizeError
+from digits.classifier import Classifier
+from digits.images import NUM_CLASSES, make_batch
+
+Pixels = NDArray[np.uint8] | NDArray[np.float32]
+# Five images as bytes, one or two as JSON: computed in less time than others would notice, and without the way to a
+# thread and back. Anything longer is read in a thread.
+_INLINE_BYTES = 4096
+# What lies between the network's layers for this many images fits the processor's cache, and memory does not grow
+# with the batch.
+_IMAGES_AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read of a request's images.
+
+    Attributes:
+        pixels: uint8 or float32 `(n, 784)`, 0-255.
+        probabilities: float32 `(n, 10)`, rows sum to 1.
+        parse_seconds: From bytes to pixels.
+        inference_seconds: From pixels to probabilities.
+    """
+
+    pixels: Pixels
+    probabilities: NDArray[np.float32]
+    parse_seconds: float
+    inference_seconds: float
+
+
+async def read_images(request: Request, num_bytes: int, parse: Callable[[], Pixels]) -> Reading:
+    """Parse and read images; a large batch in a worker thread, one such batch after the other.
+
+    Args:
+        request: What the reading is for.
+        num_bytes: How long the body is.
+        parse: Returns pixels `(n, 784)`, 0-255.
+
+    Raises:
+        ModelNotReadyError: While the model is still being loaded.
+        WrongBatchSizeError: If there are no images, or more than the operator allows.
+    """
+    state = request.app.state
+    read = partial(_read, get_classifier(request), parse, state.settings.max_batch_images)
+    if num_bytes <= _INLINE_BYTES:
+        return read()
+    batch_lane: CapacityLimiter = state.batch_lane
+    return await to_thread.run_sync(read, limiter=batch_lane)
+
+
+def _read(classifier: Classifier, parse: Callable[[], Pixels], max_images: int) -> Reading:
+    started = perf_counter()
+    pixels = parse()
+    if not 1 <= len(pixels) <= max_images:
+        raise WrongBatchSizeError(len(pixels), max_images)
+    parsed = perf_counter()
+    probabilities = np.empty((len(pixels), NUM_CLASSES), np.float32)
+    for start in range(0, len(pixels), _IMAGES_AT_ONCE):
+        images = slice(start, start + _IMAGES_AT_ONCE)
+        probabilities[images] = classifier.predict(make_batch(pixels[images]))
+    return Reading(pixels, probabilities, parsed - started, perf_counter() - parsed)
