@@ -83,15 +83,21 @@ deploy: ## Apply kube-overlays/production with your image (IMAGE=<registry>/<rep
 	kube-overlays/render.sh $(OVERLAY) | kubectl apply -f -
 	kubectl --namespace digits rollout status deployment/gateway --timeout 10m
 
+# Apart from .venv: these tools bring packages that change how others behave, such as jsonschema's checks of formats.
+.venv-tools/.ready:
+	$(PYTHON_BASE) -m venv .venv-tools
+	.venv-tools/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0 pip-audit==2.10.1
+	@touch $@
+
 .PHONY: sbom
-sbom: $(READY) ## Write reports/sbom.json: what the image installs, as CycloneDX
+sbom: .venv-tools/.ready ## Write reports/sbom.json: what the image installs, as CycloneDX
 	@mkdir -p reports
-	$(PYTHON) -m cyclonedx_py requirements web_service/requirements.lock --pyproject pyproject.toml \
+	.venv-tools/bin/cyclonedx-py requirements web_service/requirements.lock --pyproject pyproject.toml \
 	    --output-reproducible --output-file reports/sbom.json
 
 .PHONY: audit
-audit: $(READY) ## Ask for known holes in what the image installs
-	$(PYTHON) -m pip_audit --strict --require-hashes --disable-pip --requirement web_service/requirements.lock
+audit: .venv-tools/.ready ## Ask for known holes in what the image installs
+	.venv-tools/bin/pip-audit --strict --require-hashes --disable-pip --requirement web_service/requirements.lock
 
 .PHONY: test
 test: lint ## Lint, check types and run every test
@@ -110,4 +116,4 @@ format: $(READY) ## Format the code and mend what can be mended by itself
 
 .PHONY: clean
 clean: ## Remove .venv, reports and caches; the trained model stays
-	rm -rf .venv reports .pytest_cache .ruff_cache .mypy_cache *.egg-info
+	rm -rf .venv .venv-tools reports .pytest_cache .ruff_cache .mypy_cache *.egg-info

@@ -28,9 +28,13 @@ PROMISED = (
 )
 
 
+# Where `make test` runs the tests, its own flags must not reach the make that they start.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
+
+
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = ["make", f"PYTHON={sys.executable}", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False)
 
 
 def find_targets() -> set[str]:
@@ -86,7 +90,10 @@ def test_client_gets_a_one_from_the_development_server():
         port = probe.getsockname()[1]
     # A session of its own, so that the reloader's children end with it.
     server = subprocess.Popen(
-        ["make", "test_server", f"PYTHON={sys.executable}", f"PORT={port}"], cwd=ROOT, start_new_session=True
+        ["make", "test_server", f"PYTHON={sys.executable}", f"PORT={port}"],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        start_new_session=True,
     )
     try:
         while not _is_ready(port):

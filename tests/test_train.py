@@ -147,7 +147,7 @@ def test_train_on_a_bad_file_says_so_in_one_line_and_leaves_the_earlier_model(sl
     finished = run([*make_command(slices, tmp_path), "--data", str(bad)])
     assert finished.returncode == 1
     assert finished.stderr.splitlines()[-1].startswith(f"error: {bad}, row ")
-    assert "column pixel0: received 256" in finished.stderr
+    assert "column pixel0: received '256'" in finished.stderr
     assert "Traceback" not in finished.stderr
     assert (tmp_path / "model.h5").read_bytes() == b"the model of an earlier run"
 
