@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import orjson
 from fastapi import Request, Response
 
-from app.errors import ModelNotReadyError
+from app.errors import ModelNotReadyError, ShuttingDownError
 from digits.classifier import Classifier
 
 
@@ -19,6 +19,18 @@ def get_classifier(request: Request) -> Classifier:
     if classifier is None:
         raise ModelNotReadyError
     return classifier
+
+
+def check_ready(request: Request) -> Classifier:
+    """Return the model if new requests are welcome.
+
+    Raises:
+        ModelNotReadyError: While it is still being loaded.
+        ShuttingDownError: Once the process was told to end.
+    """
+    if request.app.state.is_draining:
+        raise ShuttingDownError
+    return get_classifier(request)
 
 
 def answer_json(content: Mapping[str, object]) -> Response:

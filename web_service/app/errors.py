@@ -1,8 +1,9 @@
-"""What the service refuses, as one tree, and the one JSON shape in which every refusal is answered.
+"""What the service refuses, as one tree; `error_answers` tells how each is answered.
 
     ServiceError (a DigitsError)
     ├── InvalidJsonError           400
     ├── InvalidTextError           400
+    ├── InvalidInferenceError      400
     ├── UnauthorizedError          401
     ├── UnknownPathError           404
     ├── MethodNotAllowedError      405
@@ -21,15 +22,8 @@ A row that breaks the 28x28 contract arrives as `digits.errors.PixelError` and i
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-import orjson
-from fastapi import FastAPI, Request, Response
-from starlette.requests import ClientDisconnect
-from starlette.routing import Match
+from digits.errors import DigitsError
 
-from digits.errors import DigitsError, PixelError
-
-PIXEL_ERROR_STATUS = 422
-_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 # A client's own words are repeated in an answer only so far.
 _CHARS_SHOWN = 64
 ROW_IN_SHORT = '{"pixel0": 0, ..., "pixel783": 0}'
@@ -82,6 +76,16 @@ class InvalidTextError(ServiceError):
             f"Received a body that stops being UTF-8 at byte {position:,}, expected text.",
             hint="Save it as UTF-8, uncompressed.",
         )
+
+
+class InvalidInferenceError(ServiceError):
+    """The body is not an inference request of the Open Inference Protocol, or asks for what there is not."""
+
+    status = 400
+    code = "invalid_inference_request"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, hint="Find the tensors at /v2/models/digits.")
 
 
 class UnauthorizedError(ServiceError):
@@ -232,53 +236,3 @@ class ShuttingDownError(ServiceError):
             hint="Ask another instance.",
             headers={"Retry-After": "1"},
         )
-
-
-def describe_error(error: ServiceError | PixelError) -> dict[str, dict[str, str | None]]:
-    """Return the one shape: `{"error": {"code": ..., "message": ..., "field": ..., "hint": ...}}`."""
-    return {"error": {"code": error.code, "message": error.message, "field": error.field, "hint": error.hint}}
-
-
-def handle_errors(app: FastAPI) -> None:
-    """Make every error of the application answer in the one shape."""
-    app.add_exception_handler(ServiceError, _handle_refusal)
-    app.add_exception_handler(PixelError, _handle_refusal)
-    app.add_exception_handler(404, _handle_unknown_path)
-    app.add_exception_handler(405, _handle_method_not_allowed)
-    app.add_exception_handler(ClientDisconnect, _handle_disconnect)
-    # uvicorn logs the exception itself after this has answered.
-    app.add_exception_handler(Exception, _handle_fault)
-
-
-def answer_refusal(error: ServiceError | PixelError) -> Response:
-    """Return the error as an answer."""
-    status, headers = (PIXEL_ERROR_STATUS, None) if isinstance(error, PixelError) else (error.status, error.headers)
-    return Response(orjson.dumps(describe_error(error)), status, headers, media_type="application/json")
-
-
-async def _handle_refusal(request: Request, error: Exception) -> Response:
-    return answer_refusal(error) if isinstance(error, ServiceError | PixelError) else answer_refusal(InternalError())
-
-
-async def _handle_unknown_path(request: Request, error: Exception) -> Response:
-    return answer_refusal(UnknownPathError(request.scope["path"]))
-
-
-async def _handle_method_not_allowed(request: Request, error: Exception) -> Response:
-    # Starlette names the methods of the first route that matches only; GET and HEAD of one path are two routes.
-    routes = request.app.routes
-    allowed = [
-        method
-        for method in _METHODS
-        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
-    ]
-    return answer_refusal(MethodNotAllowedError(request.method, request.scope["path"], allowed))
-
-
-async def _handle_disconnect(request: Request, error: Exception) -> Response:
-    # The client went away while it was sending: nobody reads this, and it is no fault worth a traceback.
-    return Response(status_code=InvalidJsonError.status)
-
-
-async def _handle_fault(request: Request, error: Exception) -> Response:
-    return answer_refusal(InternalError())

@@ -2,15 +2,14 @@
 
 from typing import Any
 
+from app.error_answers import PIXEL_ERROR_STATUS, describe_error
 from app.errors import (
-    PIXEL_ERROR_STATUS,
     BodyTooLargeError,
     InternalError,
     InvalidJsonError,
     ModelNotReadyError,
     ServiceError,
     UnsupportedMediaTypeError,
-    describe_error,
 )
 from app.schemas import ErrorAnswer
 from app.settings import Settings

@@ -5,16 +5,18 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
-import orjson
+from anyio import CapacityLimiter
 from fastapi import APIRouter, FastAPI, Request, Response
 
+from app import batch, model_info, open_inference
+from app.answers import answer_json, get_classifier
 from app.body import read_json
-from app.errors import InternalError, ModelNotReadyError, handle_errors
+from app.error_answers import handle_errors
+from app.errors import InternalError, ModelNotReadyError
 from app.loading import refuse_to_start, start_loading
 from app.openapi import document_errors, document_row, list_predict_errors, restore_nulls
 from app.schemas import Liveness, Prediction, Readiness
 from app.settings import Settings, read_settings
-from digits.classifier import Classifier
 from digits.errors import ConfigurationError
 from digits.images import make_batch, parse_row
 
@@ -34,12 +36,12 @@ router = APIRouter()
 )
 async def predict(request: Request) -> Response:
     """Send `{"pixel0": 0, ..., "pixel783": 0}`, in any key order, and get the digit that it shows."""
-    classifier = _get_classifier(request)
+    classifier = get_classifier(request)
     row = parse_row(await read_json(request, request.app.state.settings.max_body_bytes))
     # Here and not in a worker thread: one image takes less time than the way to a thread and back.
     probabilities = classifier.predict(make_batch(row[np.newaxis]))[0]
     digit = int(probabilities.argmax())
-    return _answer(
+    return answer_json(
         {
             "digit": digit,
             "confidence": probabilities[digit],
@@ -53,7 +55,7 @@ async def predict(request: Request) -> Response:
 @router.head("/healthz", include_in_schema=False)
 async def report_liveness() -> Response:
     """For liveness probes: answers 200 whatever the model does."""
-    return _answer({"status": "alive"})
+    return answer_json({"status": "alive"})
 
 
 @router.get(
@@ -70,18 +72,7 @@ async def report_liveness() -> Response:
 @router.head("/healthcheck", include_in_schema=False)
 async def report_readiness(request: Request) -> Response:
     """For readiness probes and load balancers: answers 200 once the model has read a known digit correctly."""
-    return _answer({"status": "ready", "model": _get_classifier(request).artifact.version})
-
-
-def _get_classifier(request: Request) -> Classifier:
-    classifier: Classifier | None = request.app.state.classifier
-    if classifier is None:
-        raise ModelNotReadyError
-    return classifier
-
-
-def _answer(content: dict[str, object]) -> Response:
-    return Response(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
+    return answer_json({"status": "ready", "model": get_classifier(request).artifact.version})
 
 
 @asynccontextmanager
@@ -120,7 +111,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.classifier = None
+    app.state.batch_lane = CapacityLimiter(1)
+    app.state.is_draining = False
     app.include_router(router)
+    app.include_router(batch.router)
+    app.include_router(model_info.router)
+    app.include_router(open_inference.router)
     handle_errors(app)
     return app
 

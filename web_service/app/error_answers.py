@@ -1,0 +1,74 @@
+"""The one JSON shape in which every refusal is answered, and who answers."""
+
+from collections.abc import Callable
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from starlette.requests import ClientDisconnect
+from starlette.routing import Match
+
+from app.errors import InternalError, InvalidJsonError, MethodNotAllowedError, ServiceError, UnknownPathError
+from digits.errors import PixelError
+
+PIXEL_ERROR_STATUS = 422
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+
+
+def describe_error(error: ServiceError | PixelError) -> dict[str, dict[str, str | None]]:
+    """Return the one shape: `{"error": {"code": ..., "message": ..., "field": ..., "hint": ...}}`."""
+    return {"error": {"code": error.code, "message": error.message, "field": error.field, "hint": error.hint}}
+
+
+def describe_protocol_error(error: ServiceError | PixelError) -> dict[str, str]:
+    """Return the Open Inference Protocol's shape, which its clients expect: `{"error": "<text>"}`."""
+    return {"error": f"{error.message} {error.hint}"}
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Make every error of the application answer in the one shape."""
+    app.add_exception_handler(ServiceError, _handle_refusal)
+    app.add_exception_handler(PixelError, _handle_refusal)
+    app.add_exception_handler(404, _handle_unknown_path)
+    app.add_exception_handler(405, _handle_method_not_allowed)
+    app.add_exception_handler(ClientDisconnect, _handle_disconnect)
+    # uvicorn logs the exception itself after this has answered.
+    app.add_exception_handler(Exception, _handle_fault)
+
+
+def answer_refusal(error: ServiceError | PixelError, path: str) -> Response:
+    """Return the error as an answer, in the shape that belongs to the path."""
+    describe: Callable[[ServiceError | PixelError], object] = (
+        describe_protocol_error if path == "/v2" or path.startswith("/v2/") else describe_error
+    )
+    status, headers = (PIXEL_ERROR_STATUS, None) if isinstance(error, PixelError) else (error.status, error.headers)
+    return Response(orjson.dumps(describe(error)), status, headers, media_type="application/json")
+
+
+async def _handle_refusal(request: Request, error: Exception) -> Response:
+    refusal = error if isinstance(error, ServiceError | PixelError) else InternalError()
+    return answer_refusal(refusal, request.scope["path"])
+
+
+async def _handle_unknown_path(request: Request, error: Exception) -> Response:
+    return answer_refusal(UnknownPathError(request.scope["path"]), request.scope["path"])
+
+
+async def _handle_method_not_allowed(request: Request, error: Exception) -> Response:
+    # Starlette names the methods of the first route that matches only; GET and HEAD of one path are two routes.
+    routes = request.app.routes
+    allowed = [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+    path = request.scope["path"]
+    return answer_refusal(MethodNotAllowedError(request.method, path, allowed), path)
+
+
+async def _handle_disconnect(request: Request, error: Exception) -> Response:
+    # The client went away while it was sending: nobody reads this, and it is no fault worth a traceback.
+    return Response(status_code=InvalidJsonError.status)
+
+
+async def _handle_fault(request: Request, error: Exception) -> Response:
+    return answer_refusal(InternalError(), request.scope["path"])

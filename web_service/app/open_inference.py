@@ -1,0 +1,100 @@
+"""The Open Inference Protocol (V2), so that clients of KServe, Triton and MLServer talk to this service unchanged.
+
+Errors have the protocol's shape here, `{"error": "<text>"}`: its clients read nothing else.
+"""
+
+from fastapi import APIRouter, Request, Response
+
+from app.answers import answer_json, check_ready, get_classifier
+from app.body import read_body
+from app.open_inference_schemas import (
+    INFERENCE_ERRORS,
+    READINESS_ERRORS,
+    InferenceAnswer,
+    ModelMetadata,
+    ModelReadiness,
+    ServerLiveness,
+    ServerMetadata,
+    ServerReadiness,
+    document_inference,
+    document_protocol_errors,
+)
+from app.reading import read_images
+from app.tensors import INPUT_NAME, OUTPUTS, Inference
+from digits.images import NUM_PIXELS
+
+MODEL_NAME = "digits"
+_INPUT_TYPE = "UINT8"
+
+router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
+
+
+@router.get("", summary="What server is this?", responses={200: {"model": ServerMetadata}})
+async def describe_server(request: Request) -> Response:
+    """Tell the server's name, version and extensions of the protocol."""
+    return answer_json({"name": MODEL_NAME, "version": request.app.version, "extensions": ["binary_tensor_data"]})
+
+
+@router.get("/health/live", summary="Is the server alive?", responses={200: {"model": ServerLiveness}})
+async def report_server_liveness() -> Response:
+    """As /healthz, in the protocol's words."""
+    return answer_json({"live": True})
+
+
+@router.get(
+    "/health/ready",
+    summary="Can the server infer?",
+    responses={200: {"model": ServerReadiness}, **document_protocol_errors(*READINESS_ERRORS)},
+)
+async def report_server_readiness(request: Request) -> Response:
+    """As /readyz, in the protocol's words."""
+    check_ready(request)
+    return answer_json({"live": True, "ready": True})
+
+
+@router.get(
+    f"/models/{MODEL_NAME}",
+    summary="Which tensors does the model take and give?",
+    responses={200: {"model": ModelMetadata}},
+)
+async def describe_tensors() -> Response:
+    """Tell the tensors. UINT8 is the smallest type; every other type of number is taken too."""
+    outputs = [{"name": name, "datatype": kind, "shape": [-1, *rest]} for name, (kind, rest, _) in OUTPUTS.items()]
+    return answer_json(
+        {
+            "name": MODEL_NAME,
+            "platform": "onnxruntime_onnx",
+            "inputs": [{"name": INPUT_NAME, "datatype": _INPUT_TYPE, "shape": [-1, NUM_PIXELS]}],
+            "outputs": outputs,
+        }
+    )
+
+
+@router.get(
+    f"/models/{MODEL_NAME}/ready",
+    summary="Can the model infer?",
+    responses={200: {"model": ModelReadiness}, **document_protocol_errors(*READINESS_ERRORS)},
+)
+async def report_model_readiness(request: Request) -> Response:
+    """As /readyz, in the protocol's words."""
+    check_ready(request)
+    return answer_json({"name": MODEL_NAME, "ready": True})
+
+
+@router.post(
+    f"/models/{MODEL_NAME}/infer",
+    summary="Read digits, as tensors",
+    responses={200: {"model": InferenceAnswer}, **document_protocol_errors(*INFERENCE_ERRORS)},
+    openapi_extra=document_inference(),
+)
+async def infer(request: Request) -> Response:
+    """Send pixels 0-255 as the tensor `pixels`, get the tensors `probabilities` and `digit`."""
+    get_classifier(request)
+    body = await read_body(request, request.app.state.settings.max_batch_body_bytes, is_batch=True)
+    inference = Inference(body, request.headers.get("inference-header-content-length"))
+    reading = await read_images(request, len(body), inference.parse)
+    content, header_length = inference.pack(MODEL_NAME, reading.probabilities)
+    if header_length is None:
+        return Response(content, media_type="application/json")
+    headers = {"Inference-Header-Content-Length": str(header_length)}
+    return Response(content, headers=headers, media_type="application/octet-stream")

@@ -1,0 +1,154 @@
+"""The answers of the Open Inference Protocol, and what OpenAPI says of its errors and of an inference request."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from app.error_answers import PIXEL_ERROR_STATUS, describe_protocol_error
+from app.errors import (
+    BodyTooLargeError,
+    InternalError,
+    InvalidJsonError,
+    ModelNotReadyError,
+    ServiceError,
+    ShuttingDownError,
+    WrongBatchSizeError,
+)
+from app.settings import Settings
+from app.tensors import DTYPES, INPUT_NAME, INPUT_SHAPES, OUTPUTS, REQUEST_IN_SHORT, refuse
+from digits.errors import PixelError
+from digits.images import MAX_PIXEL, NUM_PIXELS, draw_one
+
+READINESS_ERRORS = (InternalError(), ModelNotReadyError(), ShuttingDownError())
+INFERENCE_ERRORS = (
+    InvalidJsonError("a body that stops being JSON at line 1, column 12", REQUEST_IN_SHORT),
+    refuse("inputs []", f"one, named {INPUT_NAME}"),
+    BodyTooLargeError(Settings.model_fields["max_batch_body_bytes"].default, is_batch=True),
+    WrongBatchSizeError(0, Settings.model_fields["max_batch_images"].default),
+    InternalError(),
+    ModelNotReadyError(),
+)
+
+
+class ServerMetadata(BaseModel):
+    """What the server is."""
+
+    name: str = Field(description="Of the server.", examples=["digits"])
+    version: str = Field(description="Of the server.", examples=["0.1.0"])
+    extensions: list[str] = Field(description="Of the protocol.", examples=[["binary_tensor_data"]])
+
+
+class ServerLiveness(BaseModel):
+    """The process is alive."""
+
+    live: Literal[True] = Field(description="Whatever the model does.")
+
+
+class ServerReadiness(ServerLiveness):
+    """The model is loaded and has read a known 1 as a 1."""
+
+    ready: Literal[True] = Field(description="Inference is answered.")
+
+
+class ModelReadiness(BaseModel):
+    """The model is loaded and has read a known 1 as a 1."""
+
+    name: str = Field(description="Of the model.", examples=["digits"])
+    ready: Literal[True] = Field(description="Inference is answered.")
+
+
+class TensorMetadata(BaseModel):
+    """A tensor that the model takes or gives."""
+
+    name: str = Field(description="Of the tensor.", examples=[INPUT_NAME])
+    datatype: str = Field(description="Of each element, in the protocol's words.", examples=["UINT8"])
+    shape: list[int] = Field(description="-1 stands for any number of images.", examples=[[-1, NUM_PIXELS]])
+
+
+class ModelMetadata(BaseModel):
+    """The tensors that the model takes and gives."""
+
+    name: str = Field(description="Of the model.", examples=["digits"])
+    platform: str = Field(description="What runs the model.", examples=["onnxruntime_onnx"])
+    inputs: list[TensorMetadata] = Field(description="What is sent.")
+    outputs: list[TensorMetadata] = Field(description="What is answered.")
+
+
+class OutputTensor(BaseModel):
+    """A tensor that is answered."""
+
+    name: str = Field(description="Of the tensor.", examples=["digit"])
+    shape: list[int] = Field(description="The first dimension counts the images.", examples=[[1]])
+    datatype: str = Field(description="Of each element, in the protocol's words.", examples=["INT64"])
+    data: list[float] | None = Field(None, description="Row by row, unless wanted as bytes.", examples=[[1]])
+    parameters: dict[str, Any] | None = Field(None, description="The number of bytes, if wanted as bytes.")
+
+
+class InferenceAnswer(BaseModel):
+    """The tensors that were asked for; with bytes behind them where they were wanted as bytes."""
+
+    model_name: str = Field(description="Of the model.", examples=["digits"])
+    id: str | None = Field(None, description="As it was sent.", examples=["42"])
+    outputs: list[OutputTensor] = Field(description="In the order in which they were asked for.")
+
+
+class ProtocolErrorAnswer(BaseModel):
+    """The protocol's shape of an error."""
+
+    error: str = Field(description="What was received, what was expected and how to mend it.")
+
+
+def document_protocol_errors(*errors: ServiceError | PixelError) -> dict[int | str, dict[str, Any]]:
+    """Describe errors for OpenAPI, by status, each with an answer of its own as the example."""
+    documented: dict[int | str, dict[str, Any]] = {}
+    for error in errors:
+        status = PIXEL_ERROR_STATUS if isinstance(error, PixelError) else error.status
+        summary = (type(error).__doc__ or "").splitlines()[0]
+        response = documented.setdefault(
+            status,
+            {
+                "model": ProtocolErrorAnswer,
+                "description": summary,
+                "content": {"application/json": {"examples": {}}},
+            },
+        )
+        response["content"]["application/json"]["examples"][error.code] = {"value": describe_protocol_error(error)}
+        if isinstance(error, ServiceError) and error.headers:
+            response["headers"] = {name: {"schema": {"type": "string"}} for name in error.headers}
+    return documented
+
+
+def document_inference() -> dict[str, Any]:
+    """Describe the body of an inference request for OpenAPI, with a 1 as the example."""
+    pixel = {"type": "number", "minimum": 0, "maximum": MAX_PIXEL}
+    tensor = {
+        "type": "object",
+        "required": ["name", "shape", "datatype"],
+        "properties": {
+            "name": {"const": INPUT_NAME},
+            "shape": {"type": "array", "items": {"type": "integer"}, "description": INPUT_SHAPES},
+            "datatype": {"enum": list(DTYPES)},
+            "data": {"type": "array", "items": {"anyOf": [pixel, {"type": "array"}]}, "description": "Flat or nested."},
+            "parameters": {"type": "object", "properties": {"binary_data_size": {"type": "integer"}}},
+        },
+    }
+    output = {"type": "object", "required": ["name"], "properties": {"name": {"enum": list(OUTPUTS)}}}
+    schema = {
+        "title": "InferenceRequest",
+        "type": "object",
+        "required": ["inputs"],
+        "properties": {
+            "id": {"type": "string"},
+            "inputs": {"type": "array", "minItems": 1, "maxItems": 1, "items": tensor},
+            "outputs": {"type": "array", "items": output},
+            "parameters": {"type": "object"},
+        },
+    }
+    one = {"name": INPUT_NAME, "shape": [1, NUM_PIXELS], "datatype": "UINT8", "data": draw_one().ravel().tolist()}
+    raw = {
+        "type": "string",
+        "format": "binary",
+        "description": "The JSON, as long as the header Inference-Header-Content-Length says, then the tensor's bytes.",
+    }
+    content = {"application/json": {"schema": schema, "example": {"id": "42", "inputs": [one]}}}
+    return {"requestBody": {"required": True, "content": {**content, "application/octet-stream": {"schema": raw}}}}
