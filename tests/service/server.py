@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,13 +70,13 @@ class Server:
 
     def wait_for_log(self, text: str) -> None:
         """The server logs a fault after it has answered."""
-        for _ in _attempts():
+        for _ in attempt():
             if text in self.log:
                 return
         raise TimeoutError(self.log)
 
     def wait_for(self, path: str, status: int = 200) -> Answer:
-        for _ in _attempts():
+        for _ in attempt():
             assert self.process.poll() is None, self.log
             with suppress(OSError, http.client.HTTPException):
                 answer = self.request("GET", path)
@@ -85,13 +85,15 @@ class Server:
         raise TimeoutError(self.log)
 
 
-def start(folder: Path, target: str, environment: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], Path]:
+def start(
+    folder: Path, target: str, environment: Mapping[str, str], options: Sequence[str] = ()
+) -> tuple[subprocess.Popen[bytes], Path]:
     """Start `uvicorn` as the README does, from the repository root, with the operator's own settings put aside."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("DIGITS_")}
     log_path = folder / "server.log"
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", target, "--app-dir", "web_service", "--port", "0"],
+            [sys.executable, "-m", "uvicorn", target, "--app-dir", "web_service", "--port", "0", *options],
             cwd=ROOT,
             env={**inherited, "PYTHONPATH": str(STAND_INS), **environment},
             stdout=log,
@@ -102,17 +104,21 @@ def start(folder: Path, target: str, environment: Mapping[str, str]) -> tuple[su
 
 @contextmanager
 def serve(
-    folder: Path, target: str = "app.predict:app", ready_path: str = "/readyz", **environment: str
+    folder: Path,
+    target: str = "app.predict:app",
+    ready_path: str = "/readyz",
+    options: Sequence[str] = (),
+    **environment: str,
 ) -> Iterator[Server]:
     """Serve until the block ends; then ask it to end with SIGTERM, and check that it did so in order."""
-    process, log_path = start(folder, target, environment)
+    process, log_path = start(folder, target, environment, options)
     try:
         server = Server(process, _find_port(process, log_path), log_path)
         server.wait_for(ready_path)
         yield server
-        process.send_signal(signal.SIGTERM)
-        # uvicorn finishes its work and then lets the signal end it, unless it is a container's first process.
-        assert process.wait(TIMEOUT_SECONDS) in (0, -signal.SIGTERM), server.log
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(TIMEOUT_SECONDS) == 0, server.log
         assert "Application shutdown complete." in server.log
     finally:
         process.kill()
@@ -120,7 +126,7 @@ def serve(
 
 
 def _find_port(process: subprocess.Popen[bytes], log_path: Path) -> int:
-    for _ in _attempts():
+    for _ in attempt():
         log = log_path.read_text()
         if found := re.search(r"running on http://127\.0\.0\.1:(\d+)", log):
             return int(found[1])
@@ -128,7 +134,7 @@ def _find_port(process: subprocess.Popen[bytes], log_path: Path) -> int:
     raise TimeoutError(log_path.read_text())
 
 
-def _attempts() -> Iterator[None]:
+def attempt() -> Iterator[None]:
     end = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < end:
         yield

@@ -1,6 +1,7 @@
 """Loading the model: beside the running server, checked on a known digit, or not at all."""
 
 import logging
+import multiprocessing
 import os
 from threading import Thread
 from typing import NoReturn
@@ -22,11 +23,16 @@ _EXIT_STATUS = 3
 
 
 def start_loading(app: FastAPI, settings: Settings) -> None:
-    """Load the model in a thread, so that `/healthz` and `/readyz` answer meanwhile.
+    """Load the model: in a thread, so that `/healthz` and `/readyz` answer meanwhile.
+
+    One worker of several loads it before it takes its first connection: until then the others are there to answer.
 
     Sets `app.state.classifier` once the model has read a known digit correctly; a model that cannot be used ends the
     process with one line in the log.
     """
+    if multiprocessing.parent_process() is not None:
+        _load(app, settings)
+        return
     Thread(target=_load, args=(app, settings), name="load-model", daemon=True).start()
 
 
