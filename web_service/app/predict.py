@@ -12,7 +12,9 @@ from app import batch, model_info, open_inference
 from app.answers import answer_json, get_classifier
 from app.body import read_json
 from app.error_answers import handle_errors
-from app.errors import InternalError, ModelNotReadyError
+from app.errors import InternalError, ModelNotReadyError, ShuttingDownError
+from app.guard import Guard
+from app.lifecycle import attend_server
 from app.loading import refuse_to_start, start_loading
 from app.openapi import document_errors, document_row, list_predict_errors, restore_nulls
 from app.schemas import Liveness, Prediction, Readiness
@@ -23,7 +25,11 @@ from digits.images import make_batch, parse_row
 DESCRIPTION = """Reads one handwritten digit from 784 grey levels.
 
 Every error, on every path, has the shape `{"error": {"code", "message", "field", "hint"}}`; beside those listed with
-each request, an unknown path answers 404 `not_found` and a wrong method 405 `method_not_allowed`."""
+each request, an unknown path answers 404 `not_found`, a wrong method 405 `method_not_allowed`, a body that comes too
+slowly 408 `request_timeout`, a request beyond those that are taken at once 503 `overloaded`, and, where the operator
+asks for a key, a request without it 401 `unauthorized`."""
+
+READINESS_ERRORS = (InternalError(), ModelNotReadyError(), ShuttingDownError())
 
 router = APIRouter()
 
@@ -61,17 +67,19 @@ async def report_liveness() -> Response:
 @router.get(
     "/readyz",
     summary="Can it predict?",
-    responses={200: {"model": Readiness}, **document_errors(InternalError(), ModelNotReadyError())},
+    responses={200: {"model": Readiness}, **document_errors(*READINESS_ERRORS)},
 )
 @router.head("/readyz", include_in_schema=False)
 @router.get(
     "/healthcheck",
     summary="Can it predict? As /readyz, under the name that load balancers know",
-    responses={200: {"model": Readiness}, **document_errors(InternalError(), ModelNotReadyError())},
+    responses={200: {"model": Readiness}, **document_errors(*READINESS_ERRORS)},
 )
 @router.head("/healthcheck", include_in_schema=False)
 async def report_readiness(request: Request) -> Response:
-    """For readiness probes and load balancers: answers 200 once the model has read a known digit correctly."""
+    """For readiness probes and load balancers: 200 from when the model has read a known digit correctly to SIGTERM."""
+    if request.app.state.is_draining:
+        raise ShuttingDownError
     return answer_json({"status": "ready", "model": get_classifier(request).artifact.version})
 
 
@@ -81,6 +89,7 @@ async def _run(app: FastAPI) -> AsyncIterator[None]:
         app.state.settings = app.state.settings or read_settings()
     except ConfigurationError as error:
         refuse_to_start(error)
+    attend_server(app, app.state.settings)
     start_loading(app, app.state.settings)
     yield
 
@@ -117,6 +126,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(batch.router)
     app.include_router(model_info.router)
     app.include_router(open_inference.router)
+    app.add_middleware(Guard)
     handle_errors(app)
     return app
 
