@@ -16,7 +16,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serve(tmp_path_factory.mktemp("server")) as running:
         yield running
         assert "Traceback" not in running.log, running.log
-        assert '" 500' not in running.log, running.log
+        assert '"status":500' not in running.log, running.log
 
 
 @pytest.fixture(scope="session")

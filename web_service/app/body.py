@@ -8,26 +8,22 @@ from app.errors import ROW_IN_SHORT, BodyTooLargeError, InvalidJsonError, Unsupp
 JSON = "application/json"
 
 
-async def read_json(request: Request, max_body_bytes: int) -> object:
-    """Read a JSON body.
+async def read_json_body(request: Request, max_body_bytes: int) -> bytearray:
+    """Read a body that says it is JSON, for `parse_json`.
 
     Args:
         request: Its body has not been read yet.
         max_body_bytes: More is refused, and never held in memory.
 
-    Returns:
-        What the body holds; of a repeated key, the last value.
-
     Raises:
         UnsupportedMediaTypeError: If the content type is not JSON's.
         BodyTooLargeError: If the body is longer than allowed.
-        InvalidJsonError: If it is not JSON in UTF-8.
         starlette.requests.ClientDisconnect: If the client goes away before all of it has come.
     """
     content_type = request.headers.get("content-type")
     if name_media_type(content_type) != JSON:
         raise UnsupportedMediaTypeError(content_type)
-    return parse_json(await read_body(request, max_body_bytes))
+    return await read_body(request, max_body_bytes)
 
 
 def parse_json(body: bytearray | bytes | memoryview, example: str = ROW_IN_SHORT) -> object:
@@ -36,6 +32,9 @@ def parse_json(body: bytearray | bytes | memoryview, example: str = ROW_IN_SHORT
     Args:
         body: As it was read.
         example: What should have been sent, for the error.
+
+    Returns:
+        What the body holds; of a repeated key, the last value.
 
     Raises:
         InvalidJsonError: If it is not JSON in UTF-8.

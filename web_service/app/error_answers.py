@@ -6,6 +6,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
+from starlette.types import Scope
 
 from app.errors import InternalError, InvalidJsonError, MethodNotAllowedError, ServiceError, UnknownPathError
 from digits.errors import PixelError
@@ -35,8 +36,10 @@ def handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _handle_fault)
 
 
-def answer_refusal(error: ServiceError | PixelError, path: str) -> Response:
-    """Return the error as an answer, in the shape that belongs to the path."""
+def answer_refusal(error: ServiceError | PixelError, scope: Scope) -> Response:
+    """Return the error as an answer, in the shape that belongs to the path, and leave a note of it."""
+    scope["observation"].code = error.code
+    path = scope["path"]
     describe: Callable[[ServiceError | PixelError], object] = (
         describe_protocol_error if path == "/v2" or path.startswith("/v2/") else describe_error
     )
@@ -46,11 +49,11 @@ def answer_refusal(error: ServiceError | PixelError, path: str) -> Response:
 
 async def _handle_refusal(request: Request, error: Exception) -> Response:
     refusal = error if isinstance(error, ServiceError | PixelError) else InternalError()
-    return answer_refusal(refusal, request.scope["path"])
+    return answer_refusal(refusal, request.scope)
 
 
 async def _handle_unknown_path(request: Request, error: Exception) -> Response:
-    return answer_refusal(UnknownPathError(request.scope["path"]), request.scope["path"])
+    return answer_refusal(UnknownPathError(request.scope["path"]), request.scope)
 
 
 async def _handle_method_not_allowed(request: Request, error: Exception) -> Response:
@@ -61,8 +64,7 @@ async def _handle_method_not_allowed(request: Request, error: Exception) -> Resp
         for method in _METHODS
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
     ]
-    path = request.scope["path"]
-    return answer_refusal(MethodNotAllowedError(request.method, path, allowed), path)
+    return answer_refusal(MethodNotAllowedError(request.method, request.scope["path"], allowed), request.scope)
 
 
 async def _handle_disconnect(request: Request, error: Exception) -> Response:
@@ -71,4 +73,4 @@ async def _handle_disconnect(request: Request, error: Exception) -> Response:
 
 
 async def _handle_fault(request: Request, error: Exception) -> Response:
-    return answer_refusal(InternalError(), request.scope["path"])
+    return answer_refusal(InternalError(), request.scope)

@@ -33,7 +33,7 @@ class Guard:
         self._num_in_flight += 1
         try:
             if refusal := self._find_refusal(scope, state.settings):
-                await answer_refusal(refusal, scope["path"])(scope, exchange.receive, exchange.send)
+                await answer_refusal(refusal, scope)(scope, exchange.receive, exchange.send)
                 return
             # Twice round the event loop: once for all that came at the same time to be counted before the first of
             # them is computed, and once to hear which clients have gone away meanwhile.

@@ -1,6 +1,7 @@
 """The service's settings, read once from the environment when it starts."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -33,6 +34,10 @@ class Settings(BaseSettings):
         ge=32 * 1024,
         le=64 * 1024 * 1024,
         description="The largest request body that is read; a row is about 12 kB.",
+    )
+    log_format: Literal["json", "text"] = Field(
+        default="json",
+        description="A line of JSON for each request, or uvicorn's own; `--no-access-log` silences both.",
     )
     max_batch_images: int = Field(
         default=1000,

@@ -1,0 +1,141 @@
+"""What `/metrics` tells Prometheus of requests, predictions, and how the images differ from those of training.
+
+Each worker process counts for itself.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
+from prometheus_client.registry import Collector
+
+from app.reading import Reading
+from app.schemas import ErrorCode
+from app.tallies import Distribution, Mean
+from digits.artifact import Artifact
+from digits.images import NUM_CLASSES
+
+_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+_IMAGES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+_CONFIDENCES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
+PHASES = ("parse", "inference", "rest")
+# The measures of an image that are held against those of training, with the names in the artifact's provenance.
+MEASURES = {
+    "mean_ink": "Mean pixel, 0-255",
+    "centre_row": "Row of the centre of mass, 0-27",
+    "centre_column": "Column of the centre of mass, 0-27",
+}
+
+
+class Metrics(Collector):
+    """The counts of one process."""
+
+    def __init__(self) -> None:
+        self.num_in_flight = 0
+        self._requests: Counter[tuple[str, str, int]] = Counter()
+        self._rejections = Counter(dict.fromkeys(get_args(ErrorCode), 0))
+        self._request_seconds: dict[str, Distribution] = {}
+        self._phase_seconds = {phase: Distribution(*_SECONDS) for phase in PHASES}
+        self._batch_images = Distribution(*_IMAGES)
+        self._digits = [0] * NUM_CLASSES
+        self._confidences = Distribution(*_CONFIDENCES)
+        self._measures = {name: Mean() for name in MEASURES}
+        self._artifact: Artifact | None = None
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self._registry)
+
+    def write(self, artifact: Artifact | None) -> bytes:
+        """Return everything in Prometheus's text format, with what is known of the model."""
+        self._artifact = artifact
+        return generate_latest(self._registry)
+
+    def count_request(self, route: str, method: str, status: int, code: str | None, seconds: float) -> None:
+        """Count a request that ended; `code` is of the error that it was answered with."""
+        self._requests[route, method, status] += 1
+        if route not in self._request_seconds:
+            self._request_seconds[route] = Distribution(*_SECONDS)
+        self._request_seconds[route].add(seconds)
+        if code is not None:
+            self._rejections[code] += 1
+
+    def count_reading(self, reading: Reading, seconds: float) -> None:
+        """Count what was read of a request's images, and of which parts its time was made."""
+        parse, inference, rest = self._phase_seconds.values()
+        parse.add(reading.parse_seconds)
+        inference.add(reading.inference_seconds)
+        rest.add(max(0.0, seconds - reading.parse_seconds - reading.inference_seconds))
+        self._batch_images.add(len(reading.probabilities))
+        self._confidences.add_all(reading.probabilities.max(axis=1))
+        for digit in reading.probabilities.argmax(axis=1).tolist():
+            self._digits[digit] += 1
+        for mean, values in zip(self._measures.values(), reading.measure(), strict=True):
+            mean.add_all(values)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the counts as prometheus_client wants them."""
+        yield from self._collect_requests()
+        yield from self._collect_predictions()
+        yield from self._collect_measures()
+        if self._artifact is not None:
+            yield InfoMetricFamily("digits_model", "The model that answers.", {"version": self._artifact.version})
+            yield from _collect_training(self._artifact.provenance)
+
+    def _collect_requests(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            "digits_http_requests", "Requests answered.", labels=("route", "method", "status")
+        )
+        for (route, method, status), count in self._requests.items():
+            requests.add_metric((route, method, str(status)), count)
+        yield requests
+        yield GaugeMetricFamily("digits_http_requests_in_flight", "Requests not yet answered.", self.num_in_flight)
+        rejections = CounterMetricFamily("digits_rejected_requests", "Requests refused, by error.", labels=("code",))
+        for code, count in self._rejections.items():
+            rejections.add_metric((code,), count)
+        yield rejections
+        yield _make_histogram(
+            "digits_http_request_duration_seconds", "Time from headers to answer.", "route", self._request_seconds
+        )
+
+    def _collect_predictions(self) -> Iterator[Metric]:
+        phases = self._phase_seconds
+        yield _make_histogram("digits_prediction_phase_seconds", "Where a prediction's time goes.", "phase", phases)
+        yield _make_histogram("digits_batch_images", "Images in a request.", None, {"": self._batch_images})
+        digits = CounterMetricFamily("digits_predictions", "Images read, by digit.", labels=("digit",))
+        for digit, count in enumerate(self._digits):
+            digits.add_metric((str(digit),), count)
+        yield digits
+        confidences = {"": self._confidences}
+        yield _make_histogram("digits_prediction_confidence", "The most probable digit's.", None, confidences)
+
+    def _collect_measures(self) -> Iterator[Metric]:
+        for name, mean in self._measures.items():
+            yield SummaryMetricFamily(f"digits_input_{name}", f"{MEASURES[name]}.", mean.count, mean.total)
+
+
+def _collect_training(provenance: Mapping[str, Any]) -> Iterator[Metric]:
+    statistics = provenance.get("input_statistics")
+    for name in (*MEASURES, "confidence"):
+        value = statistics.get(name) if isinstance(statistics, Mapping) else None
+        if isinstance(value, int | float):
+            meaning = f"{MEASURES.get(name, 'Mean confidence')}, of the training digits."
+            yield GaugeMetricFamily(f"digits_training_{name}", meaning, value)
+
+
+def _make_histogram(
+    name: str, meaning: str, label: str | None, distributions: Mapping[str, Distribution]
+) -> HistogramMetricFamily:
+    histogram = HistogramMetricFamily(name, meaning, labels=(label,) if label else ())
+    for value, distribution in distributions.items():
+        histogram.add_metric((value,) if label else (), distribution.list_buckets(), distribution.total)
+    return histogram
