@@ -1,0 +1,82 @@
+import json
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from digits.errors import PixelError
+from digits.images import PIXEL_NAMES, parse_row
+from digits.row_text import read_row_text
+
+SPACED, TIGHT = (", ", ": "), (",", ":")
+
+
+def make_row(rng: random.Random) -> dict[str, Any]:
+    return {name: rng.choice([0, 9, 10, 99, 100, 255]) for name in PIXEL_NAMES}
+
+
+@pytest.mark.parametrize("separators", [SPACED, TIGHT])
+def test_a_row_in_the_usual_ways_is_read_to_the_same_pixels(separators: tuple[str, str]) -> None:
+    row = make_row(random.Random(1))
+    pixels = read_row_text(json.dumps(row, separators=separators).encode() + b"\n")
+    assert pixels is not None
+    assert pixels.dtype == np.float32
+    assert np.array_equal(pixels, parse_row(row))
+
+
+@pytest.mark.parametrize("pixel", [256, 999, 1000, -1, 0.5, 1e2, True, None, "1", [1]])
+@pytest.mark.parametrize("name", ["pixel0", "pixel400", "pixel783"])
+def test_a_row_with_anything_but_whole_pixels_is_left_to_others(name: str, pixel: object) -> None:
+    row = {**make_row(random.Random(1)), name: pixel}
+    assert read_row_text(json.dumps(row).encode()) is None
+
+
+@pytest.mark.parametrize(
+    ("correct", "wrong"),
+    [
+        (b'"pixel12": 7', b'"pixel12": 07'),
+        (b'"pixel12": 7', b'"pixel12": '),
+        (b'"pixel12": 7', b'"pixel12":7 '),
+        (b'"pixel12": 7', b'"pixel13": 7'),
+        (b'"pixel12": 7', b'"pixel012": 7'),
+        (b'"pixel12": 7', b'"pi7xel12": 7'),
+        (b'"pixel12": 7', b'3"pixel12": 7'),
+        (b'"pixel12": 7', b'"pixel12": 7, "pixel12": 7'),
+        (b"}", b""),
+        (b"}", b",}"),
+        (b"}", b"}5"),
+        (b"{", b"{3"),
+    ],
+)
+def test_text_that_is_slightly_wrong_is_left_to_others(correct: bytes, wrong: bytes) -> None:
+    text = json.dumps({**make_row(random.Random(1)), "pixel12": 7}).encode()
+    assert text.count(correct) == 1
+    assert read_row_text(text) is not None
+    assert read_row_text(text.replace(correct, wrong)) is None
+
+
+def test_whatever_is_read_of_damaged_text_is_what_json_says() -> None:
+    rng = random.Random(1)
+    num_read = 0
+    for _ in range(1500):
+        text = bytearray(json.dumps(make_row(rng), separators=rng.choice([SPACED, TIGHT])).encode())
+        for _ in range(rng.randrange(3)):
+            damage(text, rng)
+        pixels = read_row_text(text)
+        if pixels is not None:
+            num_read += 1
+            assert np.array_equal(pixels, parse_as_json(text))
+    assert num_read > 500
+
+
+def damage(text: bytearray, rng: random.Random) -> None:
+    place, byte = rng.randrange(len(text)), rng.choice(b'0123456789,:{}" .-e')
+    text[place : place + rng.randrange(2)] = rng.choice([b"", bytes([byte])])
+
+
+def parse_as_json(text: bytearray) -> np.ndarray | None:
+    try:
+        return parse_row(json.loads(text))
+    except (json.JSONDecodeError, PixelError):
+        return None
