@@ -17,6 +17,7 @@ from app.answers import answer_json, get_classifier
 from app.body import parse_json, read_json_body
 from app.error_answers import handle_errors
 from app.errors import InternalError, ModelNotReadyError, ShuttingDownError
+from app.fast_lane import FastLane
 from app.guard import Guard
 from app.lifecycle import attend_server
 from app.loading import refuse_to_start, start_loading
@@ -156,6 +157,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.is_draining = False
     for one in _list_routers():
         app.include_router(one)
+    app.add_middleware(FastLane, path="/predict", endpoint=predict)
     app.add_middleware(Guard)
     handle_errors(app)
     return app
