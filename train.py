@@ -5,15 +5,11 @@ once, at the end. Whatever was chosen, was chosen with `--hold-out` on training 
 """
 
 import argparse
-import platform
 import resource
 import sys
 import time
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -26,11 +22,11 @@ from digits.evaluation import Evaluation, evaluate, fit_temperature
 from digits.images import make_batch
 from digits.model import build_network, count_multiply_adds, fold_temperature
 from digits.plots import save_reports
+from digits.provenance import describe_run
 from digits.training import FAST, TrainingConfig, fit_network
 
 DATA, TEST, MODEL = Path("data/train.csv.gz"), Path("data/test.csv.gz"), Path("models/digits.h5")
 OWN_HOLD_OUT = 0.2
-PACKAGES = ("tensorflow", "keras", "numpy", "onnxruntime", "tf2onnx")
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -62,10 +58,10 @@ def load_digits(arguments: argparse.Namespace) -> tuple[LabelledImages, Labelled
     data = read_labelled_images(arguments.data)
     test = arguments.test or (TEST if arguments.data == DATA else None)
     if arguments.hold_out is None and test is not None:
-        return data, read_labelled_images(test), f"test digits of {test}"
+        return data, read_labelled_images(test), f"test digits of {test.name}"
     share = OWN_HOLD_OUT if arguments.hold_out is None else arguments.hold_out
     training, held_out = hold_out(data, share)
-    return training, held_out, f"{share:.1%} held out of {arguments.data}"
+    return training, held_out, f"{share:.1%} held out of {arguments.data.name}"
 
 
 def announce(
@@ -76,19 +72,6 @@ def announce(
     print(f"{network.count_params():,} parameters, {count_multiply_adds(network):,} multiply-adds a digit.")
     if checkpoint.is_file() and not resume:
         print(f"{checkpoint}, of an interrupted run, is replaced after the first epoch; --resume continues that run.")
-
-
-def describe_run(
-    config: TrainingConfig, training: LabelledImages, file_name: str, network: keras.Model
-) -> dict[str, Any]:
-    """Return the part of the provenance that was settled before the first epoch."""
-    return {
-        "config": asdict(config),
-        "data": {"file": file_name, "sha256": training.sha256, "num_digits": len(training)},
-        "network": {"parameters": network.count_params(), "multiply_adds": count_multiply_adds(network)},
-        "packages": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-        "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
 
 
 def print_summary(evaluation: Evaluation, scored: str, seconds: float, temperature: float | None) -> None:
@@ -129,7 +112,7 @@ def main() -> None:
     probabilities = network.predict(scoring_batch, batch_size=500, verbose=0)
     evaluation = evaluate(probabilities, scoring.labels)
     provenance = {
-        "scored_on": {"what": scored.replace(str(arguments.data), arguments.data.name), "sha256": scoring.sha256},
+        "scored_on": {"what": scored, "sha256": scoring.sha256},
         "metrics": {**asdict(evaluation), "accuracy": evaluation.accuracy},
         "training_seconds": round(seconds, 1),  # Since it was resumed, if it was.
         "resumed": arguments.resume,

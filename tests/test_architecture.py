@@ -17,6 +17,7 @@ ALLOWED = {
     "images": {"errors"},
     "row_text": {"images"},
     "table": {"errors", "images"},
+    "measures": {"images"},
     "dataset": {"errors", "images", "table"},
     "augmentation": {"errors", "images"},
     "model": {"errors", "images"},
@@ -27,13 +28,14 @@ ALLOWED = {
     "serving_graph": {"errors", "images", "artifact"},
     "submission": {"errors", "images", "dataset", "artifact", "classifier"},
     "training": {"errors", "images", "dataset", "augmentation", "model", "evaluation"},
+    "provenance": {"errors", "images", "measures", "dataset", "model", "training"},
 }
 # What a module may import inside a function, and why it is not above.
 DEFERRED = {
     "artifact": {"classifier"},  # The writer checks the graph; the classifier reads through the artifact.
     "classifier": {"serving_graph"},  # Keras, only for a file without a graph.
 }
-SERVED = {"errors", "images", "row_text", "table", "artifact", "classifier"}
+SERVED = {"errors", "images", "measures", "row_text", "table", "artifact", "classifier"}
 HEAVY = {"tensorflow", "keras", "pandas", "matplotlib", "sklearn", "scipy"}
 
 

@@ -95,7 +95,10 @@ def test_train_writes_where_the_model_came_from(trained):
     assert provenance["data"]["num_digits"] == 1000
     assert len(provenance["data"]["sha256"]) == 64
     assert provenance["packages"]["keras"]
-    assert str(ROOT) not in json.dumps(provenance)
+    assert provenance["scored_on"]["what"] == "test digits of test.csv"
+    assert 20 < provenance["input_statistics"]["mean_ink"] < 50
+    assert provenance["input_statistics"]["centre_row"] == pytest.approx(14, abs=0.5)
+    assert str(trained[0].parent) not in json.dumps(provenance)
 
 
 def test_train_draws_its_reports(trained):

@@ -23,6 +23,7 @@ from app.schemas import ErrorCode
 from app.tallies import Distribution, Mean
 from digits.artifact import Artifact
 from digits.images import NUM_CLASSES
+from digits.measures import measure_ink
 
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 _IMAGES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -79,7 +80,7 @@ class Metrics(Collector):
         self._confidences.add_all(reading.probabilities.max(axis=1))
         for digit in reading.probabilities.argmax(axis=1).tolist():
             self._digits[digit] += 1
-        for mean, values in zip(self._measures.values(), reading.measure(), strict=True):
+        for mean, values in zip(self._measures.values(), measure_ink(reading.moments), strict=True):
             mean.add_all(values)
 
     def collect(self) -> Iterator[Metric]:

@@ -24,11 +24,12 @@ from app.loading import refuse_to_start, start_loading
 from app.metrics import Metrics
 from app.observer import Observer, take_over_access_log
 from app.openapi import document_errors, document_row, list_predict_errors, restore_nulls
-from app.reading import Reading, measure_moments
+from app.reading import Reading
 from app.schemas import Liveness, Prediction, Readiness
 from app.settings import Settings, read_settings
 from digits.errors import ConfigurationError
 from digits.images import make_batch, parse_row
+from digits.measures import measure_moments
 from digits.row_text import read_row_text
 
 DESCRIPTION = """Reads one handwritten digit from 784 grey levels.

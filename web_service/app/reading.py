@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from app.answers import get_classifier
 from app.errors import WrongBatchSizeError
 from digits.classifier import Classifier
-from digits.images import NUM_CLASSES, NUM_PIXELS, SIZE, make_batch
+from digits.images import NUM_CLASSES, make_batch
+from digits.measures import measure_moments
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 # Five images as bytes, one or two as JSON: computed in less time than others would notice, and without the way to a
@@ -22,9 +23,6 @@ _INLINE_BYTES = 4096
 # What lies between the network's layers for this many images fits the processor's cache, and memory does not grow
 # with the batch.
 _IMAGES_AT_ONCE = 32
-_MOMENTS = np.stack(
-    [np.ones(NUM_PIXELS), np.arange(NUM_PIXELS) // SIZE, np.arange(NUM_PIXELS) % SIZE], axis=1, dtype=np.float32
-)
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Reading:
     """What was read of a request's images.
 
     Attributes:
-        moments: float32 `(n, 3)`, of each image its ink, its ink times row and its ink times column.
+        moments: float32 `(n, 3)`, as `measures.measure_moments` returns them.
         probabilities: float32 `(n, 10)`, rows sum to 1.
         parse_seconds: From bytes to pixels.
         inference_seconds: From pixels to probabilities.
@@ -42,13 +40,6 @@ class Reading:
     probabilities: NDArray[np.float32]
     parse_seconds: float
     inference_seconds: float
-
-    def measure(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Return each image's mean pixel, and row and column of the centre of mass of each that is not blank."""
-        ink = self.moments[:, 0]
-        is_drawn = ink > 0
-        centres = self.moments[is_drawn, 1:] / ink[is_drawn, np.newaxis]
-        return ink / np.float32(NUM_PIXELS), centres[:, 0], centres[:, 1]
 
 
 @dataclass(slots=True)
@@ -99,13 +90,3 @@ def _read(classifier: Classifier, parse: Callable[[], Pixels], max_images: int) 
         probabilities[images] = classifier.predict(make_batch(pixels[images]))
     moments = measure_moments(pixels)
     return Reading(moments, probabilities, parsed - started, perf_counter() - parsed)
-
-
-def measure_moments(pixels: Pixels) -> NDArray[np.float32]:
-    """Measure images for `Reading.moments`, all in one product.
-
-    Args:
-        pixels: uint8 or float32 `(n, 784)`, 0-255.
-    """
-    moments: NDArray[np.float32] = pixels.astype(np.float32, copy=False) @ _MOMENTS
-    return moments
