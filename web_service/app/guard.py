@@ -10,7 +10,7 @@ from app.errors import OverloadedError, RequestTimeoutError, ServiceError, Unaut
 from app.settings import Settings
 
 # Who watches the service must reach it when it is busy, and has no key.
-HEALTH_PATHS = frozenset({"/healthz", "/readyz", "/healthcheck", "/v2/health/live", "/v2/health/ready"})
+HEALTH_PATHS = frozenset({"/healthz", "/readyz", "/healthcheck", "/metrics", "/v2/health/live", "/v2/health/ready"})
 
 
 class Guard:

@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     )
     api_key: SecretStr | None = Field(
         default=None,
-        description="If set, requests other than those for health must carry it: `Authorization: Bearer <key>`.",
+        description="If set, requests other than for health and /metrics must carry it: `Authorization: Bearer <key>`.",
     )
 
 

@@ -1,0 +1,95 @@
+"""Dashboard and alerts name what the service really tells, and are rendered beside each other."""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import pytest
+from manifests import ROOT, get_only, read_objects, render
+from prometheus_client.parser import text_string_to_metric_families
+
+sys.path.insert(0, str(ROOT / "tests" / "service"))
+from server import Server, serve
+
+COMPONENT = ROOT / "kube-config" / "components" / "monitoring"
+# What Prometheus adds to every sample of a pod.
+TARGET_LABELS = {"namespace", "pod"}
+STATISTICS = {"mean_ink": 33.3, "centre_row": 13.5, "centre_column": 13.5, "confidence": 0.99}
+
+Labels = dict[str, set[str]]
+
+
+def list_expressions() -> list[str]:
+    """Return every expression of dashboard and alerts that reads the service's own metrics."""
+    dashboard = json.loads((COMPONENT / "dashboard.json").read_text())
+    (rules,) = read_objects("kube-config/components/monitoring/alerts.yaml")
+    found = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    found += [rule["expr"] for group in rules["spec"]["groups"] for rule in group["rules"]]
+    return [one for one in found if re.search(r"\b(digits|process)_", re.sub(r'"[^"]*"', "", one))]
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Labels]:
+    """The names of the samples that the service tells, each with its labels."""
+    folder = tmp_path_factory.mktemp("monitored")
+    model = folder / "digits.h5"
+    model.write_bytes((ROOT / "models" / "digits.h5").read_bytes())
+    with h5py.File(model, "a") as file:
+        del file["digits/provenance"]
+        file["digits/provenance"] = json.dumps({"input_statistics": STATISTICS})
+    with serve(folder, DIGITS_MODEL_PATH=str(model)) as server:
+        yield read_labels(server)
+
+
+def read_labels(server: Server) -> Labels:
+    server.request("POST", "/predict", (ROOT / "row_data.json").read_bytes(), {"Content-Type": "application/json"})
+    families = text_string_to_metric_families(server.request("GET", "/metrics").body.decode())
+    return {sample.name: set(sample.labels) for family in families for sample in family.samples}
+
+
+@pytest.mark.parametrize("expression", list_expressions())
+def test_expression_names_metrics_and_labels_that_exist(known: Labels, expression: str) -> None:
+    unquoted = re.sub(r'"[^"]*"', "", expression)
+    names = set(re.findall(r"\b(?:digits|process)_\w+", unquoted))
+    assert names
+    assert names <= known.keys()
+    labels = set(re.findall(r"(\w+)(?:=~|!~|!=|=)", unquoted))
+    labels |= {name for listed in re.findall(r"\bby \(([^)]*)\)", unquoted) for name in listed.split(", ")}
+    assert labels <= TARGET_LABELS.union(*(known[name] for name in names))
+
+
+def test_dashboard_shows_every_metric_of_the_service(known: Labels) -> None:
+    shown = " ".join(list_expressions())
+    families = {re.sub(r"_(bucket|sum|count|created)$", "", name) for name in known if name.startswith("digits_")}
+    assert not [name for name in families if name not in shown]
+
+
+def test_dashboard_panels_do_not_cover_each_other() -> None:
+    panels = json.loads((COMPONENT / "dashboard.json").read_text())["panels"]
+    places = {(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels}
+    assert len(places) == len(panels) == len({panel["id"] for panel in panels})
+    assert all(panel["description"] for panel in panels)
+
+
+def test_component_adds_dashboard_and_monitor(tmp_path: Path) -> None:
+    relative = Path(*[".."] * len(tmp_path.resolve().relative_to("/").parts)) / COMPONENT.relative_to("/")
+    (tmp_path / "kustomization.yaml").write_text(
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
+        f"namespace: digits\nresources: []\ncomponents: [{relative}]\n"
+    )
+    objects = render(str(tmp_path))
+    dashboard = get_only(objects, "ConfigMap", "digits-dashboard")
+    assert dashboard["metadata"]["labels"] == {"grafana_dashboard": "1"}
+    assert json.loads(dashboard["data"]["dashboard.json"])["uid"] == "digits"
+    (endpoint,) = get_only(objects, "PodMonitor")["spec"]["podMetricsEndpoints"]
+    assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
+
+
+def test_monitor_selects_the_gateways_pods() -> None:
+    (monitor,) = read_objects("kube-config/components/monitoring/podmonitor.yaml")
+    deployment = get_only(read_objects("kube-config/gateway-deployment.yaml"), "Deployment")
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
