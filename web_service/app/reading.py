@@ -25,7 +25,7 @@ _INLINE_BYTES = 4096
 _IMAGES_AT_ONCE = 32
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Reading:
     """What was read of a request's images.
 

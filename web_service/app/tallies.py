@@ -31,9 +31,6 @@ class Distribution:
 
     def add_all(self, values: NDArray[np.floating]) -> None:
         """Count many values, `(n,)`."""
-        if len(values) == 1:
-            self.add(values.item())
-            return
         counts = np.bincount(np.searchsorted(self._bounds, values), minlength=len(self._counts))
         self._counts = [old + new for old, new in zip(self._counts, counts.tolist(), strict=True)]
         self.total += float(values.sum(dtype=np.float64))
@@ -61,4 +58,4 @@ class Mean:
     def add_all(self, values: NDArray[np.floating]) -> None:
         """Count values, `(n,)`."""
         self.count += len(values)
-        self.total += float(values.sum(dtype=np.float64)) if len(values) > 1 else sum(values.tolist())
+        self.total += float(values.sum(dtype=np.float64))
