@@ -180,11 +180,15 @@ def test_load_balancer_asks_for_readiness_over_http(folder: str) -> None:
 def test_pod_outlives_the_load_balancers_memory_of_it(folder: str) -> None:
     objects = render(folder)
     deregistration = read_service_attribute(get_only(objects, "Service"), "deregistration_delay.timeout_seconds")
-    drain_seconds = int(read_entry_point_option("--timeout-graceful-shutdown"))
+    in_flight_seconds = int(read_entry_point_option("--timeout-graceful-shutdown"))
     for deployment in select_kind(objects, "Deployment"):
         sleep_seconds = get_container(deployment)["lifecycle"]["preStop"]["sleep"]["seconds"]
         assert sleep_seconds > int(deregistration or 0)
-        assert get_pod(deployment)["terminationGracePeriodSeconds"] > sleep_seconds + drain_seconds
+        environment = {one["name"]: one["value"] for one in get_container(deployment)["env"]}
+        drain_seconds = float(environment["DIGITS_DRAIN_SECONDS"])
+        assert drain_seconds > 0
+        grace_seconds = get_pod(deployment)["terminationGracePeriodSeconds"]
+        assert grace_seconds > sleep_seconds + drain_seconds + in_flight_seconds
 
 
 @pytest.mark.parametrize("folder", KUSTOMIZATIONS)
