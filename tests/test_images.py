@@ -5,7 +5,17 @@ import numpy as np
 import pytest
 
 from digits.errors import PixelError
-from digits.images import MAX_PIXEL, NUM_PIXELS, PIXEL_NAMES, draw_one, make_batch, parse_row
+from digits.images import (
+    MAX_PIXEL,
+    NUM_PIXELS,
+    PIXEL_NAMES,
+    check_images,
+    draw_one,
+    make_batch,
+    parse_images,
+    parse_row,
+    unpack_images,
+)
 
 
 def make_row(**changes: object) -> dict[str, object]:
@@ -177,3 +187,38 @@ def test_draw_one_is_an_upright_stroke_with_a_margin() -> None:
     assert (image.shape, image.dtype, image.max()) == ((28, 28), np.uint8, MAX_PIXEL)
     assert np.ptp(rows) > 3 * np.ptp(columns)
     assert min(rows.min(), columns.min(), 27 - rows.max(), 27 - columns.max()) >= 4
+
+
+@pytest.mark.parametrize("value", [0, 0.5, 255])
+def test_parse_images_reads_flat_and_nested_alike(value: float) -> None:
+    flat = [index % 256 for index in range(NUM_PIXELS - 1)] + [value]
+    nested = [flat[start : start + 28] for start in range(0, NUM_PIXELS, 28)]
+    images = parse_images([flat, nested])
+    assert images.dtype == np.float32
+    assert images.tolist() == [flat, flat]
+
+
+def test_parse_images_names_image_and_pixel() -> None:
+    with pytest.raises(PixelError, match=r"^Received -1 for images\[1\]\.pixel3, expected a number 0-255\.") as caught:
+        parse_images([[0] * NUM_PIXELS, [0, 0, 0, -1, *[0] * 780]])
+    assert caught.value.field == "images[1].pixel3"
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint64, np.float16, np.float64])
+def test_check_images_takes_every_type(dtype: type) -> None:
+    images = check_images(np.array([[0, 255] * 392], dtype))
+    assert images.dtype == np.float32
+    assert images.tolist() == [[0, 255] * 392]
+
+
+@pytest.mark.parametrize("value", [-1, 256, math.nan, math.inf])
+def test_check_images_names_the_first_wrong_pixel(value: float) -> None:
+    images = np.zeros((3, NUM_PIXELS))
+    images[1, 7] = images[2, 0] = value
+    with pytest.raises(PixelError, match=r"for images\[1\]\.pixel7, expected a number 0-255\."):
+        check_images(images)
+
+
+def test_unpack_images_reads_image_after_image() -> None:
+    images = unpack_images(bytes([1] * NUM_PIXELS + [2] * NUM_PIXELS))
+    assert images.tolist() == [[1] * NUM_PIXELS, [2] * NUM_PIXELS]
