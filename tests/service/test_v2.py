@@ -92,6 +92,13 @@ def test_triton_client_gets_the_outputs_that_it_asked_for(
     assert result.as_numpy("digit").tolist() == [1]
 
 
+def test_triton_client_gets_bytes_where_it_asks_for_no_output_by_name(
+    client: triton.InferenceServerClient, image: NDArray[np.uint8]
+) -> None:
+    outputs = infer(client, image[np.newaxis], "UINT8", True).get_response()["outputs"]
+    assert [output["parameters"] for output in outputs] == [{"binary_data_size": 40}, {"binary_data_size": 8}]
+
+
 def test_triton_client_gets_one_output_as_bytes_and_one_as_json(
     client: triton.InferenceServerClient, image: NDArray[np.uint8]
 ) -> None:
