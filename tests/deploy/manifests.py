@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -48,6 +49,20 @@ def get_only(objects: list[Object], kind: str, name: str = "gateway") -> Object:
     """Return the one object of this kind and name."""
     (found,) = (one for one in select_kind(objects, kind) if one["metadata"]["name"] == name)
     return found
+
+
+def read_cluster_version() -> str:
+    """Return the Kubernetes version that cluster.yaml asks for."""
+    return read_objects("kube-config/cluster.yaml")[0]["metadata"]["version"]
+
+
+def validate(found: Object) -> None:
+    """Check an object strictly against the schemas of the cluster's version.
+
+    Raises:
+        kubernetes_validate.ValidationError: If it is not valid.
+    """
+    kubernetes_validate.validate(found, read_cluster_version(), strict=True)
 
 
 def get_pod(deployment: Object) -> Object:

@@ -23,6 +23,7 @@ from manifests import (
     read_service_attribute,
     render,
     select_kind,
+    validate,
 )
 
 NAMESPACE = "digits"
@@ -30,14 +31,6 @@ ALONE = ("kube-config/gateway-deployment.yaml", "kube-config/gateway-service.yam
 EKSCTL_SCHEMA = ROOT.parent / "shared" / "eksctl-schema.json"
 # Kinds of the cluster, which have no namespace.
 CLUSTER_KINDS = {"Namespace"}
-
-
-def read_cluster_version() -> str:
-    return read_objects("kube-config/cluster.yaml")[0]["metadata"]["version"]
-
-
-def validate(obj: dict) -> None:
-    kubernetes_validate.validate(obj, read_cluster_version(), strict=True)
 
 
 @pytest.fixture(scope="module")

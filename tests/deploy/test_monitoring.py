@@ -8,7 +8,7 @@ from pathlib import Path
 
 import h5py
 import pytest
-from manifests import ROOT, get_only, read_objects, render
+from manifests import ROOT, Object, get_only, read_objects, render, validate
 from prometheus_client.parser import text_string_to_metric_families
 
 sys.path.insert(0, str(ROOT / "tests" / "service"))
@@ -74,22 +74,37 @@ def test_dashboard_panels_do_not_cover_each_other() -> None:
     assert all(panel["description"] for panel in panels)
 
 
-def test_component_adds_dashboard_and_monitor(tmp_path: Path) -> None:
-    relative = Path(*[".."] * len(tmp_path.resolve().relative_to("/").parts)) / COMPONENT.relative_to("/")
+def render_with(tmp_path: Path, component: Path, resources: str = "[]") -> list[Object]:
+    """Render an overlay that adds a component; kustomize takes only relative paths."""
+    upwards = Path(*[".."] * len(tmp_path.resolve().relative_to("/").parts))
     (tmp_path / "kustomization.yaml").write_text(
-        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
-        f"namespace: digits\nresources: []\ncomponents: [{relative}]\n"
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: digits\n"
+        f"resources: {resources.replace('ROOT', str(upwards / ROOT.relative_to('/')))}\n"
+        f"components: [{upwards / component.relative_to('/')}]\n"
     )
-    objects = render(str(tmp_path))
+    return render(str(tmp_path))
+
+
+def test_component_adds_dashboard_and_monitor(tmp_path: Path) -> None:
+    objects = render_with(tmp_path, COMPONENT)
     dashboard = get_only(objects, "ConfigMap", "digits-dashboard")
     assert dashboard["metadata"]["labels"] == {"grafana_dashboard": "1"}
     assert json.loads(dashboard["data"]["dashboard.json"])["uid"] == "digits"
-    (endpoint,) = get_only(objects, "PodMonitor")["spec"]["podMetricsEndpoints"]
+    (endpoint,) = get_only(objects, "ServiceMonitor")["spec"]["endpoints"]
     assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
 
 
-def test_monitor_selects_the_gateways_pods() -> None:
-    (monitor,) = read_objects("kube-config/components/monitoring/podmonitor.yaml")
-    deployment = get_only(read_objects("kube-config/gateway-deployment.yaml"), "Deployment")
-    labels = deployment["spec"]["template"]["metadata"]["labels"]
-    assert monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
+def test_monitor_selects_the_gateways_service_and_its_port() -> None:
+    (monitor,) = read_objects("kube-config/components/monitoring/servicemonitor.yaml")
+    (service,) = read_objects("kube-config/gateway-service.yaml")
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert monitor["spec"]["endpoints"][0]["port"] in {port["name"] for port in service["spec"]["ports"]}
+
+
+def test_autoscaler_can_go_by_requests_in_flight_beside_cpu(tmp_path: Path, known: Labels) -> None:
+    component = ROOT / "kube-config" / "components" / "requests-in-flight"
+    autoscaler = get_only(render_with(tmp_path, component, "[ROOT/kube-config]"), "HorizontalPodAutoscaler")
+    cpu, in_flight = autoscaler["spec"]["metrics"]
+    assert cpu["resource"]["name"] == "cpu"
+    assert in_flight["pods"]["metric"]["name"] in known
+    validate(autoscaler)
