@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -17,78 +16,17 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
+from line_up import BYTES, CHOSEN, CONNECTIONS, Contender
 
 ROOT = Path(__file__).resolve().parents[1]
 VENVS = ROOT / "benchmarks" / ".venvs"
 CONTENDERS = ROOT / "benchmarks" / "contenders"
-CONNECTIONS = (1, 16, 64)
 SECONDS = 4
 START_LIMIT_SECONDS = 60
-RUNTIME = ("h5py==3.14.0", "onnxruntime==1.32.0", "orjson==3.13.0")
-UVICORN = ("-m", "uvicorn", "--port", "{port}", "--log-level", "warning", "--no-access-log")
-JSON, BYTES = "application/json", "application/octet-stream"
-
-
-@dataclass(frozen=True)
-class Contender:
-    """How one server is installed, started and asked."""
-
-    name: str
-    command: tuple[str, ...]
-    venv: str | None = None
-    packages: tuple[str, ...] = ()
-    path: str = "/predict"
-    body: str = "row.json"
-    content_type: str = JSON
-    environment: dict[str, str] = field(default_factory=dict)
-
-
-SERVICE = (*UVICORN, "app.predict:app", "--app-dir", "web_service")
-KERAS = (
-    "tensorflow==2.21.0",
-    "keras==3.15.1",
-    "fastapi==0.165.0",
-    "uvicorn==0.54.0",
-    "httptools==0.9.0",
-    "uvloop==0.23.0",
-)
-MLSERVER = ("-m", "mlserver", "start", "{folder}")
-CHOSEN = (
-    Contender("the floor: reads the body, answers a constant", (*UVICORN, "floor:app")),
-    Contender("**this service**", SERVICE),
-    Contender(
-        "this service, the image as 784 bytes", SERVICE, path="/predict/batch", body="row.bin", content_type=BYTES
-    ),
-    Contender("LitServe 0.2.19", ("lit.py", "{port}"), "litserve", ("litserve==0.2.19", *RUNTIME)),
-    Contender(
-        "BentoML 1.4.39",
-        ("-m", "bentoml", "serve", "bento:Digits", "--host", "127.0.0.1", "--port", "{port}"),
-        "bentoml",
-        ("bentoml==1.4.39", *RUNTIME),
-    ),
-    Contender(
-        "MLServer 1.7.1 (V2 tensor)",
-        MLSERVER,
-        "mlserver",
-        ("mlserver==1.7.1", *RUNTIME),
-        path="/v2/models/digits/infer",
-        body="tensor.json",
-    ),
-    Contender("Ray Serve 2.60.0", ("ray_app.py", "{port}"), "ray", ("ray[serve]==2.60.0", *RUNTIME)),
-    Contender("FastAPI and Keras, `model.predict`", (*UVICORN, "keras_app:app"), "keras", (*KERAS, "h5py==3.14.0")),
-    Contender(
-        "the same, loading the .h5 in every request",
-        (*UVICORN, "keras_app:app"),
-        "keras",
-        (*KERAS, "h5py==3.14.0"),
-        environment={"TUTORIAL": "1"},
-    ),
-)
 
 
 def find_python(contender: Contender) -> Path:
@@ -148,8 +86,24 @@ def running(contender: Contender, folder: Path) -> Iterator[tuple[psutil.Process
         wait_for_answer(process, url, (folder / contender.body).read_bytes(), contender.content_type)
         yield psutil.Process(process.pid), url, time.perf_counter() - started
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        # Some contenders' workers lead sessions of their own.
+        for one in list_family(process.pid):
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
         process.wait()
+
+
+def list_family(pid: int) -> list[psutil.Process]:
+    """Return a process and all that it started."""
+    with suppress(psutil.NoSuchProcess):
+        first = psutil.Process(pid)
+        return [*first.children(recursive=True), first]
+    return []
+
+
+def sum_cpu_seconds(pid: int) -> float:
+    """Return the processor time that a contender has taken, workers included."""
+    return sum(sum(one.cpu_times()[:2]) for one in list_family(pid))
 
 
 def wait_for_answer(process: subprocess.Popen[bytes], url: str, body: bytes, content_type: str) -> None:
@@ -177,21 +131,24 @@ def load(url: str, body: Path, content_type: str, connections: int, seconds: int
     ).stdout
     if "Non-2xx" in printed or "Socket errors" in printed:
         print(f"<!-- {url} {connections}: {printed.splitlines()[-4:]} -->", file=sys.stderr)
+    num_requests = int(re.search(r"(\d+) requests in", printed)[1])
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", printed)[1])
     found = {name: re.search(rf"{name}%\s+([\d.]+)(us|ms|s)\b", printed) for name in ("50", "99")}
     scale = {"us": 0.001, "ms": 1, "s": 1000}
-    return {"rate": rate} | {f"p{name}": float(match[1]) * scale[match[2]] for name, match in found.items()}
+    return {"rate": rate, "requests": num_requests} | {
+        f"p{name}": float(match[1]) * scale[match[2]] for name, match in found.items()
+    }
 
 
 def measure_runtime() -> dict[str, float]:
-    """Return ONNX Runtime's own time for one image, and for a thousand, on core 0, in µs."""
+    """Return ONNX Runtime's own processor time for one image, and for a thousand, on core 0, in µs."""
     script = """
-import json, sys, timeit, numpy as np
+import json, time, timeit, numpy as np
 from pathlib import Path
 from digits.classifier import load_classifier
 predict = load_classifier(Path("models/digits.h5")).predict
 image, many = np.zeros((1, 28, 28, 1), np.float32), np.zeros((32, 28, 28, 1), np.float32)
-best = lambda call, number: min(timeit.repeat(call, number=number, repeat=7)) / number * 1e6
+best = lambda call, number: sorted(timeit.repeat(call, timer=time.process_time, number=number, repeat=7))[3] / number * 1e6
 print(json.dumps({"one": best(lambda: predict(image), 300), "thousand": best(lambda: predict(many), 10) * 1000 / 32}))
 """
     command = ["taskset", "-c", "0", sys.executable, "-c", script]
@@ -205,14 +162,24 @@ def measure(contender: Contender, folder: Path) -> dict[str, float]:
     with running(contender, folder) as (process, url, start_seconds):
         load(url, body, contender.content_type, 1, 1)
         found = {"start": start_seconds}
-        for connections in CONNECTIONS:
+        for connections in contender.connections:
+            before = sum_cpu_seconds(process.pid)
             loaded = load(url, body, contender.content_type, connections)
+            loaded["cpu"] = (sum_cpu_seconds(process.pid) - before) / loaded["requests"] * 1e6
             found |= {f"{name}@{connections}": value for name, value in loaded.items()}
-        family = [process, *process.children(recursive=True)]
-        found["memory"] = sum(one.memory_info().rss for one in family) / 1e6
+        found["memory"] = sum(one.memory_info().rss for one in list_family(process.pid)) / 1e6
         if "784 bytes" in contender.name:
-            found["thousand"] = load(url, folder / "thousand.bin", BYTES, 1)["rate"]
+            before = sum_cpu_seconds(process.pid)
+            num_batches = load(url, folder / "thousand.bin", BYTES, 1)["requests"]
+            found["thousand"] = (sum_cpu_seconds(process.pid) - before) / num_batches * 1e6
     return found
+
+
+def show(found: dict[str, float], name: str) -> str:
+    """Return a figure of three digits, or a dash for one that was not measured."""
+    if name not in found:
+        return "-"
+    return f"{found[name]:,.0f}" if found[name] >= 100 else f"{found[name]:.3g}"
 
 
 def main() -> None:
@@ -220,8 +187,8 @@ def main() -> None:
     if shutil.which("wrk") is None:
         sys.exit("error: wrk is not installed; Debian has it: apt-get install wrk")
     runtime = measure_runtime()
-    print("| server | requests/s at 1 | at 16 | at 64 | p50, 16 (ms) | p99, 16 (ms) | resident, MB | first answer, s |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print("| server | requests/s at 1 | at 16 | at 64 | CPU (µs) | p50 (ms) | p99 (ms) | resident (MB) | start (s) |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     results: dict[str, dict[str, float]] = {}
     for contender in CHOSEN:
         with tempfile.TemporaryDirectory() as name:
@@ -230,22 +197,26 @@ def main() -> None:
             try:
                 found = results[contender.name] = measure(contender, folder)
             except (RuntimeError, subprocess.CalledProcessError, OSError) as error:
-                print(f"| {contender.name} | left out: {error} | | | | | | |", flush=True)
+                print(f"| {contender.name} | left out: {error} | | | | | | | |", flush=True)
                 print((folder / "log").read_text()[-1500:], file=sys.stderr)
                 continue
-        rates = " | ".join(f"{found[f'rate@{number}']:,.4g}" for number in CONNECTIONS)
-        rest = f"{found['p50@16']:.3g} | {found['p99@16']:.3g} | {found['memory']:.0f} | {found['start']:.1f}"
+        rates = " | ".join(show(found, f"rate@{number}") for number in CONNECTIONS)
+        rest = " | ".join(show(found, name) for name in ("cpu@16", "p50@16", "p99@16", "memory", "start"))
         print(f"| {contender.name} | {rates} | {rest} |", flush=True)
     floor, service, raw = (results[contender.name] for contender in CHOSEN[:3])
-    limit = 1 / (1 / floor["rate@16"] + runtime["one"] / 1e6)
-    print(
-        f"\nONNX Runtime itself: {runtime['one']:.0f} µs for one image, {runtime['thousand'] / 1000:.0f} ms for 1,000."
-    )
-    print(
-        f"The limit at 16 connections: {limit:,.0f} requests/s. Row as JSON: {service['rate@16'] / limit:.0%} of it; "
-    )
-    print(f"784 bytes: {raw['rate@16'] / limit:.0%}. 1,000 images as bytes: {raw['thousand']:.2f} batches/s, ")
-    print(f"{raw['thousand'] * runtime['thousand'] / 1e6:.0%} of ONNX Runtime's own.")
+    summarise(floor, service, raw, runtime)
+
+
+def summarise(
+    floor: dict[str, float], service: dict[str, float], raw: dict[str, float], runtime: dict[str, float]
+) -> None:
+    """Print what the service's figures are of what is possible."""
+    limit = floor["cpu@16"] + runtime["one"]
+    print(f"\nLoad average of the machine at the end: {os.getloadavg()[0]:.1f}, where the benchmark itself makes 2.")
+    print(f"ONNX Runtime itself: {runtime['one']:.0f} µs for one image, {runtime['thousand'] / 1000:.0f} ms for 1,000.")
+    print(f"The limit: {limit:.0f} µs a request at 16 connections, {1e6 / limit:,.0f} requests per core-second.")
+    print(f"A row as JSON reaches {limit / service['cpu@16']:.0%} of it, 784 bytes {limit / raw['cpu@16']:.0%};")
+    print(f"1,000 images as bytes {runtime['thousand'] / raw['thousand']:.0%} of ONNX Runtime's own throughput.")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ defaults
   timeout connect 5s
   timeout client 60s
   timeout server 60s
+  timeout check 10s
   retries 0
 frontend entrance
   bind 127.0.0.1:{entrance}

@@ -1,0 +1,73 @@
+"""Who is measured by serving.py, and how each is installed, started and asked."""
+
+from dataclasses import dataclass, field
+
+CONNECTIONS = (1, 16, 64)
+RUNTIME = ("h5py==3.14.0", "onnxruntime==1.32.0", "orjson==3.13.0")
+UVICORN = ("-m", "uvicorn", "--port", "{port}", "--log-level", "warning", "--no-access-log")
+JSON, BYTES = "application/json", "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """How one server is installed, started and asked."""
+
+    name: str
+    command: tuple[str, ...]
+    venv: str | None = None
+    packages: tuple[str, ...] = ()
+    path: str = "/predict"
+    body: str = "row.json"
+    content_type: str = JSON
+    environment: dict[str, str] = field(default_factory=dict)
+    connections: tuple[int, ...] = CONNECTIONS
+
+
+SERVICE = (*UVICORN, "app.predict:app", "--app-dir", "web_service")
+KERAS = (
+    "tensorflow==2.21.0",
+    "keras==3.15.1",
+    "fastapi==0.165.0",
+    "uvicorn==0.54.0",
+    "httptools==0.9.0",
+    "uvloop==0.23.0",
+)
+MLSERVER = ("-c", "from mlserver.cli import main; main()", "start", "{folder}")
+CHOSEN = (
+    Contender("the floor: reads the body, answers a constant", (*UVICORN, "floor:app")),
+    Contender("**this service**", SERVICE),
+    Contender(
+        "this service, the image as 784 bytes", SERVICE, path="/predict/batch", body="row.bin", content_type=BYTES
+    ),
+    Contender("LitServe 0.2.19", ("lit.py", "{port}"), "litserve", ("litserve==0.2.19", *RUNTIME)),
+    Contender(
+        "BentoML 1.4.39",
+        ("-m", "bentoml", "serve", "bento:Digits", "--host", "127.0.0.1", "--port", "{port}"),
+        "bentoml",
+        ("bentoml==1.4.39", *RUNTIME),
+    ),
+    Contender(
+        "MLServer 1.7.1 (V2 tensor)",
+        MLSERVER,
+        "mlserver",
+        ("mlserver==1.7.1", *RUNTIME),
+        path="/v2/models/digits/infer",
+        body="tensor.json",
+    ),
+    Contender("Ray Serve 2.60.0", ("ray_app.py", "{port}"), "ray", ("ray[serve]==2.60.0", *RUNTIME)),
+    Contender(
+        "FastAPI and Keras, `model.predict`",
+        (*UVICORN, "keras_app:app"),
+        "keras",
+        (*KERAS, "h5py==3.14.0"),
+        connections=(1,),
+    ),
+    Contender(
+        "the same, loading the .h5 in every request",
+        (*UVICORN, "keras_app:app"),
+        "keras",
+        (*KERAS, "h5py==3.14.0"),
+        environment={"TUTORIAL": "1"},
+        connections=(1,),
+    ),
+)
