@@ -99,7 +99,7 @@ write_artifact(Path({str(artifact_path)!r}), network, Killer(), np.zeros((1, 28,
 def test_write_artifact_graph_that_differs_is_refused(artifact_path: Path, small_batch: NDArray[np.float32]) -> None:
     import keras
 
-    class Drifting(keras.layers.Layer):  # type: ignore[misc]
+    class Drifting(keras.layers.Layer):
         """Answers otherwise when it is traced for the third time: built, asked, exported."""
 
         num_traces = 0
@@ -160,7 +160,7 @@ def test_read_artifact_damaged_bytes_never_raise_anything_else(artifact_path: Pa
     try:
         read_artifact(artifact_path)
     except ArtifactError as error:
-        assert str(artifact_path) in str(error)  # noqa: PT017
+        assert str(artifact_path) in str(error)  # noqa: PT017  # some damage goes unnoticed, and may
 
 
 def edit_file(path: Path, edit: Callable[[h5py.File], object]) -> Path:

@@ -48,7 +48,7 @@ def find_line(server: Server, request_id: str) -> dict[str, Any]:
 def test_request_id_is_the_clients_if_well_formed(
     server: Server, headers: dict[str, str | bytes], expected: str
 ) -> None:
-    answer = server.request("GET", "/healthz", headers=headers)  # type: ignore[arg-type]
+    answer = server.request("GET", "/healthz", headers=headers)
     assert re.fullmatch(expected, answer.headers["x-request-id"])
 
 

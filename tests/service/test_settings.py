@@ -54,7 +54,7 @@ def test_settings_out_of_bounds_name_variable_value_and_bound(
 
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        Settings().num_threads = 2  # type: ignore[misc]
+        Settings().num_threads = 2
 
 
 def test_settings_are_all_described() -> None:

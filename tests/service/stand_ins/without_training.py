@@ -20,6 +20,6 @@ class Refuse(MetaPathFinder):
 
 sys.meta_path.insert(0, Refuse())
 
-from app.predict import app  # noqa: E402
+from app.predict import app  # noqa: E402  # after the refusal is in place
 
 __all__ = ["app"]
