@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 import keras
+import numpy as np
 
 from digits.dataset import LabelledImages
 from digits.images import make_batch
@@ -14,6 +15,7 @@ from digits.measures import measure_ink, measure_moments
 from digits.model import count_multiply_adds
 from digits.training import TrainingConfig
 
+_IMAGES_AT_ONCE = 5_000
 _PACKAGES = ("tensorflow", "keras", "numpy", "onnxruntime", "tf2onnx")
 
 
@@ -37,7 +39,16 @@ def describe_input(training: LabelledImages, network: keras.Model) -> dict[str, 
     Returns:
         `mean_ink`, 0-255; `centre_row` and `centre_column` of the centre of mass, 0-27; `confidence`, 0-1.
     """
-    mean_ink, rows, columns = measure_ink(measure_moments(training.images.reshape(len(training), -1)))
-    confidence = network.predict(make_batch(training.images), batch_size=500, verbose=0).max(axis=1)
-    measured = {"mean_ink": mean_ink, "centre_row": rows, "centre_column": columns, "confidence": confidence}
+    pixels = training.images.reshape(len(training), -1)
+    # A part at a time: 60,000 digits as float32 would double the run's peak of memory.
+    parts = [slice(start, start + _IMAGES_AT_ONCE) for start in range(0, len(pixels), _IMAGES_AT_ONCE)]
+    moments = np.concatenate([measure_moments(pixels[part]) for part in parts])
+    confidences = [network.predict(make_batch(pixels[part]), verbose=0).max(axis=1) for part in parts]
+    mean_ink, rows, columns = measure_ink(moments)
+    measured = {
+        "mean_ink": mean_ink,
+        "centre_row": rows,
+        "centre_column": columns,
+        "confidence": np.concatenate(confidences),
+    }
     return {name: float(values.mean(dtype=float)) for name, values in measured.items()}
