@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -100,7 +99,7 @@ def draw_misread_digits(
     for axes in grid.flat:
         axes.axis("off")
     for axes, index in zip(grid.flat, shown, strict=False):
-        axes.imshow(images[index], cmap=plt.get_cmap("gray_r"), vmin=0, vmax=255)
+        axes.imshow(images[index], cmap="gray_r", vmin=0, vmax=255)
         axes.set_title(f"{labels[index]} as {predicted[index]}, {confidence[index]:.0%}", fontsize=8)
     figure.suptitle(f"Misread digits: {len(shown)} of {len(misread)}, label as answer, confidence")
     return figure

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from app.error_answers import PIXEL_ERROR_STATUS, describe_protocol_error
+from app.error_answers import describe_protocol_error
 from app.errors import (
     BodyTooLargeError,
     InternalError,
@@ -14,6 +14,7 @@ from app.errors import (
     ShuttingDownError,
     WrongBatchSizeError,
 )
+from app.openapi import document_errors
 from app.settings import Settings
 from app.tensors import DTYPES, INPUT_NAME, INPUT_SHAPES, OUTPUTS, REQUEST_IN_SHORT, refuse
 from digits.errors import PixelError
@@ -99,23 +100,8 @@ class ProtocolErrorAnswer(BaseModel):
 
 
 def document_protocol_errors(*errors: ServiceError | PixelError) -> dict[int | str, dict[str, Any]]:
-    """Describe errors for OpenAPI, by status, each with an answer of its own as the example."""
-    documented: dict[int | str, dict[str, Any]] = {}
-    for error in errors:
-        status = PIXEL_ERROR_STATUS if isinstance(error, PixelError) else error.status
-        summary = (type(error).__doc__ or "").splitlines()[0]
-        response = documented.setdefault(
-            status,
-            {
-                "model": ProtocolErrorAnswer,
-                "description": summary,
-                "content": {"application/json": {"examples": {}}},
-            },
-        )
-        response["content"]["application/json"]["examples"][error.code] = {"value": describe_protocol_error(error)}
-        if isinstance(error, ServiceError) and error.headers:
-            response["headers"] = {name: {"schema": {"type": "string"}} for name in error.headers}
-    return documented
+    """Describe errors in the protocol's shape for OpenAPI."""
+    return document_errors(*errors, model=ProtocolErrorAnswer, describe=describe_protocol_error)
 
 
 def document_inference() -> dict[str, Any]:

@@ -1,6 +1,9 @@
 """What OpenAPI says beyond the models: the row that is sent, and every error with an answer of its own as example."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from pydantic import BaseModel
 
 from app.error_answers import PIXEL_ERROR_STATUS, describe_error
 from app.errors import (
@@ -41,17 +44,27 @@ def make_row(**changes: Any) -> dict[str, Any]:
     return {**dict(zip(PIXEL_NAMES, draw_one().ravel().tolist(), strict=True)), **changes}
 
 
-def document_errors(*errors: ServiceError | PixelError) -> dict[int | str, dict[str, Any]]:
-    """Describe errors for OpenAPI, by status, each with an answer of its own as the example."""
+def document_errors(
+    *errors: ServiceError | PixelError,
+    model: type[BaseModel] = ErrorAnswer,
+    describe: Callable[[ServiceError | PixelError], Mapping[str, object]] = describe_error,
+) -> dict[int | str, dict[str, Any]]:
+    """Describe errors for OpenAPI, by status, each with an answer of its own as the example.
+
+    Args:
+        errors: One of each that can be answered.
+        model: The shape of the answers.
+        describe: Makes an answer's content of an error.
+    """
     documented: dict[int | str, dict[str, Any]] = {}
     for error in errors:
         status = PIXEL_ERROR_STATUS if isinstance(error, PixelError) else error.status
         summary = (type(error).__doc__ or "").splitlines()[0]
         response = documented.setdefault(
             status,
-            {"model": ErrorAnswer, "description": summary, "content": {"application/json": {"examples": {}}}},
+            {"model": model, "description": summary, "content": {"application/json": {"examples": {}}}},
         )
-        response["content"]["application/json"]["examples"][error.code] = {"value": describe_error(error)}
+        response["content"]["application/json"]["examples"][error.code] = {"value": describe(error)}
         if isinstance(error, ServiceError) and error.headers:
             response["headers"] = {name: {"schema": {"type": "string"}} for name in error.headers}
     return documented
