@@ -7,7 +7,7 @@ Usage:
 
 Settings are chosen on `held-out` lines: 50,000 of the training digits train, the other 10,000 are scored, always the
 same ones. `test` lines train on all 60,000 and are for the final table only. So are `kaggle` lines: MNIST's 70,000
-digits, split once in the sizes of Kaggle's digit-recognizer, 42,000 that train and 28,000 that are scored; which of them
+digits, split once in the sizes of Kaggle's digit-recognizer, 42,000 that train and 28,000 that are scored; which digit
 stands where is our own draw, stratified and always the same.
 """
 
