@@ -2,9 +2,11 @@
 
 It is a plain Keras file. Beside Keras's own groups it holds one more, `digits`:
 
-    digits/serving_graph   uint8, the same network as ONNX, so that serving needs no TensorFlow
-    digits/provenance      JSON: configuration, data, versions, metrics, time
-    digits.attrs           format; weights_sha256 of the weights that the graph was made from
+    digits/serving_graph     uint8, the same network as ONNX, so that serving needs no TensorFlow
+    digits/acceptance_graph  uint8, the network that tells digits from all else, as ONNX; older files lack it
+    digits/provenance        JSON: configuration, data, versions, metrics, time
+    digits.attrs             format; weights_sha256 of the weights that the serving graph was made from;
+                             acceptance_sha256 of the acceptance graph
 
 Reading needs h5py alone; only what takes or returns a Keras model needs Keras.
 """
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 GRAPH_TOLERANCE = 1e-5
 _GROUP = "digits"
+_ACCEPTANCE = "acceptance_graph"
 _RETRAIN = "Train one with `make run_train`, or name another file."
 
 
@@ -43,12 +46,16 @@ class Artifact:
         sha256: Of the whole file.
         serving_graph: ONNX, or None in a Keras file from elsewhere.
         provenance: How it came about; empty in a file from elsewhere.
+        acceptance_graph: ONNX, or None in a file without.
+        is_stale: The weights were changed after the serving graph was made from them.
     """
 
     path: Path
     sha256: str
     serving_graph: bytes | None
     provenance: Mapping[str, Any]
+    acceptance_graph: bytes | None = None
+    is_stale: bool = False
 
     @property
     def version(self) -> str:
@@ -56,18 +63,23 @@ class Artifact:
         return self.sha256[:12]
 
 
-def read_artifact(path: Path) -> Artifact:
+def read_artifact(path: Path, allow_stale: bool = False) -> Artifact:
     """Read what serving needs; runs nothing that the file holds.
 
     Raises:
         ArtifactError: If the file is missing, empty, truncated, not HDF5, no Keras model, refers to other
-            files, or its graph is stale.
+            files, or its serving graph is stale and that is not allowed.
     """
     with open_keras_file(path) as file:
-        serving_graph, provenance = _read_group(path, file)
+        contents = _read_group(path, file)
+    if contents[-1] and not allow_stale:
+        raise ArtifactError(
+            f"{path}: the weights changed after the serving graph was made from them. "
+            f"Make it anew: `python -m digits.serving_graph {path}`."
+        )
     with path.open("rb") as content:
         sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-    return Artifact(path, sha256, serving_graph, provenance)
+    return Artifact(path, sha256, *contents)
 
 
 @contextmanager
@@ -95,59 +107,61 @@ def open_keras_file(path: Path) -> Iterator[h5py.File]:
         ) from error
 
 
-def _read_group(path: Path, file: h5py.File) -> tuple[bytes | None, Mapping[str, Any]]:
+def _read_group(path: Path, file: h5py.File) -> tuple[bytes | None, Mapping[str, Any], bytes | None, bool]:
+    """Return serving graph, provenance, acceptance graph, and whether the serving graph is stale."""
     if _GROUP not in file:
-        return None, {}
+        return None, {}, None, False
     group = file[_GROUP]
     try:
         format_found, weights_sha256 = int(group.attrs["format"]), group.attrs["weights_sha256"]
         serving_graph = np.asarray(group["serving_graph"], np.uint8).tobytes()
         provenance = json.loads(group["provenance"][()])
+        acceptance_graph = _read_acceptance(group)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise ArtifactError(f"{path}: its group `{_GROUP}` is damaged ({error}). {_RETRAIN}") from error
     if format_found != FORMAT:
         raise ArtifactError(
             f"{path}: received artifact format {format_found}, expected {FORMAT}. Use the version that wrote it."
         )
-    if weights_sha256 != _hash_weights(file):
-        raise ArtifactError(
-            f"{path}: the weights changed after the serving graph was made from them. "
-            f"Make it anew: `python -m digits.serving_graph {path}`."
-        )
-    return serving_graph, provenance
+    return serving_graph, provenance, acceptance_graph, weights_sha256 != _hash_weights(file)
+
+
+def _read_acceptance(group: h5py.Group) -> bytes | None:
+    if _ACCEPTANCE not in group:
+        return None
+    graph = np.asarray(group[_ACCEPTANCE], np.uint8).tobytes()
+    if group.attrs["acceptance_sha256"] != hashlib.sha256(graph).hexdigest():
+        raise ValueError("the acceptance graph is not the one that was written")
+    return graph
 
 
 def write_artifact(
-    path: Path, network: "keras.Model", provenance: Mapping[str, Any], sample: NDArray[np.float32]
+    path: Path,
+    network: "keras.Model",
+    provenance: Mapping[str, Any],
+    sample: NDArray[np.float32],
+    acceptance_graph: bytes | None = None,
 ) -> None:
-    """Write network, serving graph and provenance as one file, to the side and then renamed.
+    """Write network, graphs and provenance as one file, to the side and then renamed.
 
     Args:
         path: Where; its folder is made if need be, an earlier file stays whole until the last moment.
         network: From `(n, 28, 28, 1)` to probabilities `(n, 10)`.
         provenance: Anything JSON can hold.
         sample: float32 `(n, 28, 28, 1)`, real digits on which graph and network must agree.
+        acceptance_graph: Of the acceptance network, as `export_graph` makes it; its thresholds are in `provenance`.
 
     Raises:
         ArtifactError: If the exported graph does not answer as the network does; nothing is written then.
     """
-    # Here, not above: `classifier` reads artifacts through this module.
-    from digits.classifier import open_graph
-
     path.parent.mkdir(parents=True, exist_ok=True)
     # In the same folder, because a rename is atomic only inside one file system.
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
-        graph_path, unfinished = Path(folder, "network.onnx"), Path(folder, "network.h5")
-        expected = network.predict(sample, verbose=0)  # First: Keras exports only what has been called.
-        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # The exporter probes NumPy's old names.
-            network.export(graph_path, format="onnx", verbose=False)
-        graph = graph_path.read_bytes()
-        difference = float(np.abs(open_graph(graph)(sample) - expected).max())
-        if not difference <= GRAPH_TOLERANCE:
-            raise ArtifactError(
-                f"{path}: the serving graph's probabilities differ from the network's by {difference:.2g}, expected "
-                f"at most {GRAPH_TOLERANCE:.0e}; nothing was written. Use layers that ONNX can express."
-            )
+        try:
+            graph, difference = export_graph(network, sample)
+        except ArtifactError as error:
+            raise ArtifactError(f"{path}: {error}") from error
+        unfinished = Path(folder, "network.h5")
         network.save(unfinished)
         with h5py.File(unfinished, "a") as file:
             group = file.create_group(_GROUP)
@@ -155,7 +169,38 @@ def write_artifact(
             group["provenance"] = json.dumps({**provenance, "graph_difference": difference})
             group.attrs["format"] = FORMAT
             group.attrs["weights_sha256"] = _hash_weights(file)
+            if acceptance_graph is not None:
+                group[_ACCEPTANCE] = np.frombuffer(acceptance_graph, np.uint8)
+                group.attrs["acceptance_sha256"] = hashlib.sha256(acceptance_graph).hexdigest()
         unfinished.replace(path)
+
+
+def export_graph(network: "keras.Model", sample: NDArray[np.float32]) -> tuple[bytes, float]:
+    """Return a network as ONNX, and by how much its answers differ.
+
+    Args:
+        network: From `(n, 28, 28, 1)` to `(n, 10)`, in [0, 1].
+        sample: float32 `(n, 28, 28, 1)`, on which graph and network must agree.
+
+    Raises:
+        ArtifactError: If they do not.
+    """
+    # Here, not above: `classifier` reads artifacts through this module.
+    from digits.classifier import open_graph
+
+    with tempfile.TemporaryDirectory() as folder:
+        graph_path = Path(folder, "network.onnx")
+        expected = network.predict(sample, verbose=0)  # First: Keras exports only what has been called.
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # The exporter probes NumPy's old names.
+            network.export(graph_path, format="onnx", verbose=False)
+        graph = graph_path.read_bytes()
+    difference = float(np.abs(open_graph(graph)(sample) - expected).max())
+    if not difference <= GRAPH_TOLERANCE:
+        raise ArtifactError(
+            f"the serving graph's probabilities differ from the network's by {difference:.2g}, expected "
+            f"at most {GRAPH_TOLERANCE:.0e}; nothing was written. Use layers that ONNX can express."
+        )
+    return graph, difference
 
 
 def _hash_weights(file: h5py.File) -> str:

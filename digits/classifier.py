@@ -6,13 +6,14 @@ ONNX Runtime because it answers one image in a fraction of a millisecond from 70
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from digits.acceptance import Reason, Thresholds, judge, read_thresholds, weigh_acceptance
 from digits.artifact import Artifact, read_artifact
 from digits.errors import ArtifactError, PixelError, ServingGraphError
 from digits.images import BATCH_SHAPE, NUM_CLASSES
@@ -27,10 +28,14 @@ class Classifier:
     Attributes:
         artifact: Where it came from.
         compute_probabilities: float32 `(n, 28, 28, 1)` in [0, 1] to float32 `(n, 10)`; unchecked.
+        compute_likenesses: The same for the acceptance network, or None where the file has none.
+        thresholds: Below which an image is not accepted as a digit.
     """
 
     artifact: Artifact
     compute_probabilities: Predict
+    compute_likenesses: Predict | None = None
+    thresholds: Thresholds = field(default_factory=Thresholds)
 
     def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return probabilities.
@@ -52,6 +57,34 @@ class Classifier:
             )
         return self.compute_probabilities(batch)
 
+    def measure_acceptance(
+        self, batch: NDArray[np.float32], probabilities: NDArray[np.float32]
+    ) -> NDArray[np.float32] | None:
+        """Return how sure it is that each image is the digit that was read.
+
+        Args:
+            batch: float32 `(n, 28, 28, 1)` in [0, 1].
+            probabilities: float32 `(n, 10)`, what `predict` returned for it.
+
+        Returns:
+            float32 `(n,)` in [0, 1], near 1 for digits; None if the file has no acceptance network.
+        """
+        if self.compute_likenesses is None:
+            return None
+        return weigh_acceptance(self.compute_likenesses(batch), probabilities)
+
+    def judge(self, batch: NDArray[np.float32], probabilities: NDArray[np.float32]) -> list[Reason | None]:
+        """Say of each image why it is not accepted as a digit: `blank`, `not_a_digit` or `ambiguous`.
+
+        Args:
+            batch: float32 `(n, 28, 28, 1)` in [0, 1].
+            probabilities: float32 `(n, 10)`, what `predict` returned for it.
+
+        Returns:
+            None for each image that is accepted. Without an acceptance network `not_a_digit` cannot be told.
+        """
+        return judge(batch, probabilities, self.measure_acceptance(batch, probabilities), self.thresholds)
+
 
 def load_classifier(path: Path, num_threads: int = 1) -> Classifier:
     """Load an .h5 once, for many predictions.
@@ -66,7 +99,7 @@ def load_classifier(path: Path, num_threads: int = 1) -> Classifier:
     artifact = read_artifact(path)
     if artifact.serving_graph is not None:
         try:
-            return Classifier(artifact, open_graph(artifact.serving_graph, num_threads))
+            return _open_graphs(artifact, artifact.serving_graph, num_threads)
         except ArtifactError as error:
             raise ArtifactError(f"{path}: {error}") from error
     try:
@@ -78,6 +111,14 @@ def load_classifier(path: Path, num_threads: int = 1) -> Classifier:
         ) from error
     network = load_network(path)
     return Classifier(artifact, lambda batch: np.asarray(network(batch, training=False), np.float32))
+
+
+def _open_graphs(artifact: Artifact, serving_graph: bytes, num_threads: int) -> Classifier:
+    compute_probabilities = open_graph(serving_graph, num_threads)
+    if artifact.acceptance_graph is None:
+        return Classifier(artifact, compute_probabilities)
+    compute_likenesses = open_graph(artifact.acceptance_graph, num_threads)
+    return Classifier(artifact, compute_probabilities, compute_likenesses, read_thresholds(artifact.provenance))
 
 
 def open_graph(graph: bytes, num_threads: int = 1) -> Predict:

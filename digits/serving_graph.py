@@ -7,7 +7,7 @@ Usage:
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,17 +100,28 @@ def _refuse_code(path: Path, entry: dict[str, Any]) -> None:
 
 
 def add_serving_graph(path: Path) -> None:
-    """Rewrite a Keras .h5 with a serving graph; what it said of its provenance is kept.
+    """Rewrite a Keras .h5 with a serving graph; its provenance and its acceptance network are kept.
 
     Raises:
         ArtifactError: As `load_network` and `artifact.write_artifact`.
     """
     network = load_network(path)
+    provenance, acceptance_graph = _read_what_to_keep(path)
+    write_artifact(path, network, provenance, make_batch(draw_one()[None]), acceptance_graph)
+
+
+def _read_what_to_keep(path: Path) -> tuple[Mapping[str, Any], bytes | None]:
+    """Return provenance and acceptance graph."""
     try:
-        provenance = read_artifact(path).provenance
-    except ArtifactError:  # A stale graph is what this mends.
-        provenance = {}
-    write_artifact(path, network, provenance, make_batch(draw_one()[None]))
+        artifact = read_artifact(path, allow_stale=True)
+    except ArtifactError as error:
+        print(f"Only the network is kept: {error}", file=sys.stderr)
+        return {}, None
+    if not artifact.is_stale:
+        return artifact.provenance, artifact.acceptance_graph
+    # What else it says is of other weights; the acceptance network looks at images alone.
+    kept = {name: value for name, value in artifact.provenance.items() if name == "acceptance"}
+    return kept, artifact.acceptance_graph
 
 
 def main() -> int:

@@ -89,6 +89,26 @@ def shared_artifact(
     return path
 
 
+@pytest.fixture(scope="session")
+def tiny_graph(tiny_network: "keras.Model", small_batch: NDArray[np.float32]) -> bytes:
+    """The tiny network as ONNX: it has the input and output of an acceptance network, too."""
+    from digits.artifact import export_graph
+
+    return export_graph(tiny_network, small_batch)[0]
+
+
+@pytest.fixture
+def judging_artifact(
+    tmp_path: Path, tiny_network: "keras.Model", tiny_graph: bytes, small_batch: NDArray[np.float32]
+) -> Path:
+    """An artifact with an acceptance network, which asks for more than the tiny network ever reaches."""
+    from digits.artifact import write_artifact
+
+    provenance = {"acceptance": {"thresholds": {"acceptance": 0.9, "confidence": 0.2}}, "note": "kept"}
+    write_artifact(tmp_path / "judging.h5", tiny_network, provenance, small_batch, tiny_graph)
+    return tmp_path / "judging.h5"
+
+
 @pytest.fixture
 def artifact_path(shared_artifact: Path, tmp_path: Path) -> Path:
     """A copy of the tiny artifact, to be broken at will."""

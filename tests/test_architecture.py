@@ -18,12 +18,15 @@ ALLOWED = {
     "row_text": {"images"},
     "table": {"errors", "images"},
     "measures": {"images"},
+    "drawings": {"errors"},
+    "normalisation": {"images"},
     "dataset": {"errors", "images", "table"},
     "augmentation": {"errors", "images"},
     "model": {"errors", "images"},
     "evaluation": {"errors", "images"},
     "artifact": {"errors", "images"},
-    "classifier": {"errors", "images", "artifact"},
+    "acceptance": {"errors"},
+    "classifier": {"errors", "images", "artifact", "acceptance"},
     "plots": {"errors", "images", "evaluation", "training"},
     "serving_graph": {"errors", "images", "artifact"},
     "submission": {"errors", "images", "dataset", "artifact", "classifier"},
@@ -35,7 +38,8 @@ DEFERRED = {
     "artifact": {"classifier"},  # The writer checks the graph; the classifier reads through the artifact.
     "classifier": {"serving_graph"},  # Keras, only for a file without a graph.
 }
-SERVED = {"errors", "images", "measures", "row_text", "table", "artifact", "classifier"}
+SERVED = {"errors", "images", "measures", "row_text", "table", "artifact", "acceptance", "classifier"}
+SERVED |= {"drawings", "normalisation"}
 HEAVY = {"tensorflow", "keras", "pandas", "matplotlib", "sklearn", "scipy"}
 
 

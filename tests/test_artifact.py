@@ -33,6 +33,27 @@ def test_read_artifact_gives_back_what_was_written(shared_artifact: Path, tiny_p
     assert artifact.version == artifact.sha256[:12]
 
 
+def test_read_artifact_gives_back_the_acceptance_graph(judging_artifact: Path, tiny_graph: bytes) -> None:
+    assert read_artifact(judging_artifact).acceptance_graph == tiny_graph
+
+
+def test_read_artifact_without_an_acceptance_graph(shared_artifact: Path) -> None:
+    assert read_artifact(shared_artifact).acceptance_graph is None
+
+
+def _swap_acceptance(file: h5py.File) -> None:
+    del file["digits/acceptance_graph"]
+    file["digits/acceptance_graph"] = np.frombuffer(b"another graph", np.uint8)
+
+
+@pytest.mark.parametrize("edit", [_swap_acceptance, lambda file: file["digits"].attrs.__delitem__("acceptance_sha256")])
+def test_read_artifact_acceptance_graph_that_is_not_the_one_written(
+    judging_artifact: Path, edit: Callable[[h5py.File], object]
+) -> None:
+    with pytest.raises(ArtifactError, match="its group `digits` is damaged"):
+        read_artifact(edit_file(judging_artifact, edit))
+
+
 def test_write_artifact_keras_loads_it_without_custom_objects(
     shared_artifact: Path, tiny_network: "keras.Model", small_batch: NDArray[np.float32]
 ) -> None:

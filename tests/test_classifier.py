@@ -1,3 +1,4 @@
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -66,6 +67,36 @@ def test_classifier_threads_do_not_change_the_answer(shared_artifact: Path, smal
 def test_classifier_wrong_batch(shared_artifact: Path, batch: NDArray[np.float32]) -> None:
     with pytest.raises(PixelError, match=r"Received a batch of .*, expected float32 \(n, 28, 28, 1\)\. Make it with"):
         load_classifier(shared_artifact).predict(batch)
+
+
+def test_classifier_judges_by_the_acceptance_network(
+    judging_artifact: Path, tiny_network: "keras.Model", small_batch: NDArray[np.float32]
+) -> None:
+    classifier = load_classifier(judging_artifact)
+    probabilities = classifier.predict(small_batch[:3])
+    acceptance = classifier.measure_acceptance(small_batch[:3], probabilities)
+    likenesses = tiny_network.predict(small_batch[:3], verbose=0)
+    np.testing.assert_allclose(acceptance, (likenesses * probabilities).sum(axis=1), atol=1e-5)
+    assert classifier.judge(small_batch[:3], probabilities) == ["not_a_digit"] * 3
+
+
+def test_classifier_of_a_file_without_acceptance_still_tells_blanks(
+    shared_artifact: Path, small_batch: NDArray[np.float32]
+) -> None:
+    classifier = load_classifier(shared_artifact)
+    batch = np.concatenate([small_batch[:1], np.zeros_like(small_batch[:1])])
+    sure = np.eye(10, dtype=np.float32)[:2]
+    assert classifier.measure_acceptance(batch, sure) is None
+    assert classifier.judge(batch, sure) == [None, "blank"]
+
+
+@pytest.mark.parametrize("name", ["acceptance", "confidence"])
+def test_load_classifier_impossible_threshold(judging_artifact: Path, name: str) -> None:
+    with h5py.File(judging_artifact, "a") as file:
+        del file["digits/provenance"]
+        file["digits/provenance"] = json.dumps({"acceptance": {"thresholds": {name: 2}}})
+    with pytest.raises(ArtifactError, match=rf"{judging_artifact}: .*Received the threshold 2\.0 for {name}"):
+        load_classifier(judging_artifact)
 
 
 def test_load_classifier_keras_file_from_elsewhere(

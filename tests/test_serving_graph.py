@@ -276,6 +276,35 @@ def test_add_serving_graph_mends_a_stale_one(artifact_path: Path, small_batch: N
     np.testing.assert_allclose(load_classifier(artifact_path).predict(small_batch), expected, atol=1e-5)
 
 
+def test_add_serving_graph_keeps_the_acceptance_network(judging_artifact: Path, tiny_graph: bytes) -> None:
+    before = read_artifact(judging_artifact)
+    add_serving_graph(judging_artifact)
+    after = read_artifact(judging_artifact)
+    assert after.acceptance_graph == tiny_graph
+    assert after.provenance["acceptance"] == before.provenance["acceptance"]
+
+
+def test_add_serving_graph_to_changed_weights_keeps_the_acceptance_network_and_nothing_of_the_old(
+    judging_artifact: Path, tiny_graph: bytes
+) -> None:
+    with h5py.File(judging_artifact, "a") as file:
+        file["model_weights"].visititems(lambda _, item: _negate(item) if isinstance(item, h5py.Dataset) else None)
+    add_serving_graph(judging_artifact)
+    after = read_artifact(judging_artifact)
+    assert after.acceptance_graph == tiny_graph
+    assert sorted(after.provenance) == ["acceptance", "graph_difference"]
+
+
+def test_add_serving_graph_that_can_keep_nothing_says_so(
+    judging_artifact: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with h5py.File(judging_artifact, "a") as file:
+        del file["digits/provenance"]
+    add_serving_graph(judging_artifact)
+    assert "Only the network is kept: " in capsys.readouterr().err
+    assert read_artifact(judging_artifact).acceptance_graph is None
+
+
 def _negate(dataset: h5py.Dataset) -> None:
     dataset[...] = -dataset[...]
 

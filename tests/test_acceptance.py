@@ -1,0 +1,100 @@
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from digits.acceptance import Thresholds, judge, read_thresholds, weigh_acceptance
+from digits.errors import ArtifactError
+from digits.images import draw_one, make_batch
+
+SURE = np.array([[0.99, 0.01, *[0] * 8]], np.float32)
+SHARED = np.array([[0.45, 0.45, 0.1, *[0] * 7]], np.float32)
+DIGIT = make_batch(draw_one()[None])
+
+
+def judge_one(
+    batch: NDArray[np.float32], probabilities: NDArray[np.float32] = SURE, acceptance: float | None = 0.9
+) -> str | None:
+    acceptances = None if acceptance is None else np.array([acceptance], np.float32)
+    return judge(batch, probabilities, acceptances, Thresholds(acceptance=0.6, confidence=0.5))[0]
+
+
+def test_judge_digit_is_accepted() -> None:
+    assert judge_one(DIGIT) is None
+
+
+def draw_dot() -> NDArray[np.uint8]:
+    image = np.zeros((28, 28), np.uint8)
+    image[14, 14:17] = 255
+    return image
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((28, 28), np.uint8),
+        np.full((28, 28), 255, np.uint8),
+        np.full((28, 28), 130, np.uint8),
+        np.random.default_rng(0).integers(100, 140, (28, 28)).astype(np.uint8),
+        draw_dot(),
+    ],
+    ids=["nothing", "ink all over", "grey", "faint noise", "a dot"],
+)
+def test_judge_blank(image: NDArray[np.uint8]) -> None:
+    assert judge_one(make_batch(image[None])) == "blank"
+
+
+def test_judge_low_acceptance_is_no_digit() -> None:
+    assert judge_one(DIGIT, acceptance=0.59) == "not_a_digit"
+
+
+def test_judge_shared_probabilities_are_ambiguous() -> None:
+    assert judge_one(DIGIT, SHARED) == "ambiguous"
+
+
+def test_judge_no_digit_goes_before_ambiguous() -> None:
+    assert judge_one(DIGIT, SHARED, acceptance=0.1) == "not_a_digit"
+
+
+def test_judge_without_acceptance_tells_blank_and_ambiguous() -> None:
+    blank = np.zeros_like(DIGIT)
+    assert [judge_one(DIGIT, SURE, None), judge_one(DIGIT, SHARED, None), judge_one(blank, SURE, None)] == [
+        None,
+        "ambiguous",
+        "blank",
+    ]
+
+
+def test_judge_each_of_several_on_its_own() -> None:
+    batch, probabilities = np.concatenate([DIGIT, 0 * DIGIT, DIGIT]), np.concatenate([SURE, SURE, SHARED])
+    assert judge(batch, probabilities, np.ones(3, np.float32), Thresholds()) == [None, "blank", "ambiguous"]
+
+
+def test_weigh_acceptance_asks_about_the_digit_that_was_read() -> None:
+    likenesses = np.array([[0.2, 0.9, *[0] * 8]] * 2, np.float32)
+    read = np.eye(10, dtype=np.float32)[:2]
+    np.testing.assert_allclose(weigh_acceptance(likenesses, read), [0.2, 0.9])
+
+
+def test_read_thresholds_of_a_training_run() -> None:
+    provenance = {"acceptance": {"thresholds": {"acceptance": 0.25, "confidence": 0.4}, "seconds": 3}}
+    assert read_thresholds(provenance) == Thresholds(0.25, 0.4)
+
+
+@pytest.mark.parametrize(
+    ("provenance", "message"),
+    [
+        ({}, "'acceptance'"),
+        ({"acceptance": 3}, "not subscriptable"),
+        ({"acceptance": {"thresholds": [1, 2]}}, "no attribute"),
+        ({"acceptance": {"thresholds": {"acceptance": "high"}}}, "could not convert"),
+        ({"acceptance": {"thresholds": {"height": 1}}}, "unexpected keyword"),
+        ({"acceptance": {"thresholds": {"acceptance": 1.5}}}, "Received the threshold 1.5 for acceptance"),
+        ({"acceptance": {"thresholds": {"acceptance": float("nan")}}}, "Received the threshold nan"),
+    ],
+)
+def test_read_thresholds_damaged(provenance: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArtifactError, match=rf"thresholds cannot be read .*{re.escape(message)}.* Train anew"):
+        read_thresholds(provenance)
