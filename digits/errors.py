@@ -3,6 +3,7 @@
 DigitsError
 └── InvalidInputError (also a ValueError)
     ├── PixelError          a row or an image breaks the 28x28 contract
+    ├── DrawingError        an image file cannot be read as one picture
     ├── TableError          a table in Kaggle's layout has a wrong header, row or cell
     ├── DatasetError        a file cannot be read as labelled digits
     ├── ConfigurationError  a setting of training or serving is impossible
@@ -34,6 +35,22 @@ class PixelError(InvalidInputError):
         self.message = message
         self.code = code
         self.field = field
+        self.hint = hint
+
+
+class DrawingError(InvalidInputError):
+    """An image file cannot be read as one picture.
+
+    Attributes:
+        message: What came and what was expected.
+        code: Machine-readable reason, e.g. `not_an_image`.
+        hint: How to mend it.
+    """
+
+    def __init__(self, message: str, *, code: str, hint: str) -> None:
+        super().__init__(f"{message} {hint}")
+        self.message = message
+        self.code = code
         self.hint = hint
 
 

@@ -1,0 +1,157 @@
+"""An image file as people send it -> a drawing: uint8 luminance, 0 black to 255 white.
+
+Bytes from strangers meet a decoder here and nowhere else: Pillow reads six formats and no more, sizes are checked
+before pixels are decoded, and whatever Pillow raises leaves as a `DrawingError`.
+"""
+
+import warnings
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image
+
+from digits.errors import DrawingError
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+MAX_DRAWING_PIXELS = 16_000_000  # A phone's 12 megapixels, and no more than about 100 MB while they are decoded.
+MAX_DRAWING_SIDE = 1024  # Of what comes out: enough for a digit that takes a thirtieth of a photo's width.
+
+_STRIP_ROWS = 256
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def decode_drawing(encoded: bytes, max_pixels: int = MAX_DRAWING_PIXELS) -> NDArray[np.uint8]:
+    """Decode an image file: upright, transparency laid on paper, large ones reduced by area.
+
+    Transparency is laid on white, as a browser shows it; on black where all ink is light, which white would hide.
+
+    Args:
+        encoded: A PNG, JPEG, WebP, GIF, BMP or TIFF with one picture, of any depth and colour model.
+        max_pixels: More than these are refused before they are decoded.
+
+    Returns:
+        uint8 `(height, width)`, luminance 0 black to 255 white, the longer side at most 1,024.
+
+    Raises:
+        DrawingError: If the file is none of these, broken, animated, empty or too large.
+    """
+    image = _open_image(encoded)
+    _check_size(image, max_pixels)
+    try:
+        _check_single(image)
+        image.draft("L", (MAX_DRAWING_SIDE, MAX_DRAWING_SIDE))  # A JPEG decoder can leave out detail; others ignore it.
+        image.load()
+        return _read_luminance(image)
+    except DrawingError:
+        raise
+    # Decoders raise a dozen unrelated types for broken pixels.
+    except Exception as error:
+        raise DrawingError(
+            f"Received a {image.format} whose pixels cannot be read ({error}), expected a whole file.",
+            code="broken_image",
+            hint="It may be cut off; save or send it again.",
+        ) from error
+
+
+def _open_image(encoded: bytes) -> Image.Image:
+    """Read the header only."""
+    # Pillow would import its forty plugins to find these two.
+    from PIL import TiffImagePlugin, WebPImagePlugin  # noqa: F401
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Of large sizes, which are checked next, and of odd metadata.
+            return Image.open(BytesIO(encoded), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise DrawingError(f"{error}", code="image_too_large", hint="Reduce it.") from error
+    # As with pixels: struct.error, OverflowError and others come through for broken headers.
+    except Exception as error:
+        raise DrawingError(
+            f"Received {len(encoded):,} bytes that are no image, expected a PNG, JPEG, WebP, GIF, BMP or TIFF.",
+            code="not_an_image",
+            hint="Save the drawing as one of these; renaming a file does not change its format.",
+        ) from error
+
+
+def _check_size(image: Image.Image, max_pixels: int) -> None:
+    width, height = image.size
+    if width < 1 or height < 1:
+        raise DrawingError(
+            f"Received an image of {width}x{height} pixels, expected at least one pixel.",
+            code="empty_image",
+            hint="Send an image with a digit on it.",
+        )
+    if width * height > max_pixels:
+        raise DrawingError(
+            f"Received an image of {width}x{height} pixels, expected at most {max_pixels:,} in all.",
+            code="image_too_large",
+            hint="Reduce it; a digit is read from a few hundred pixels as well.",
+        )
+
+
+def _check_single(image: Image.Image) -> None:
+    # A phone's JPEG may carry a thumbnail or depth map behind the picture; Pillow calls that MPO and reads the picture.
+    if image.format != "MPO" and getattr(image, "is_animated", False):
+        raise DrawingError(
+            f"Received a {image.format} with several pictures, expected one.",
+            code="animated_image",
+            hint="Send the one picture that shows the digit.",
+        )
+
+
+def _read_luminance(image: Image.Image) -> NDArray[np.uint8]:
+    factor = -(-max(image.size) // MAX_DRAWING_SIDE)
+    if image.mode[0] in "IF":
+        luminance = _read_deep(image, factor)
+    elif image.has_transparency_data:
+        luminance = _lay_on_paper(_reduce(image, "La", factor))
+    else:
+        luminance = _reduce(image, "L", factor)
+    turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return luminance if turn is None else np.asarray(Image.fromarray(luminance).transpose(turn))
+
+
+def _reduce(image: Image.Image, mode: str, factor: int) -> NDArray[np.uint8]:
+    """Convert and reduce in strips: a copy of all pixels in another mode would double or triple the memory."""
+    width, height = image.size
+    rows = factor * max(_STRIP_ROWS // factor, 1)
+    strips = []
+    for top in range(0, height, rows):
+        strip = image.crop((0, top, width, min(top + rows, height)))
+        if mode == "La":
+            strip = strip.convert("RGBA").convert("LA")
+        elif strip.mode == "LAB":
+            strip = strip.getchannel("L")
+        strips.append(np.asarray(strip.convert(mode).reduce(factor)))
+    return np.concatenate(strips)
+
+
+def _lay_on_paper(premultiplied: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Composite uint8 `(height, width, 2)`, luminance times opacity and opacity, on white or black paper."""
+    opacity = premultiplied[..., 1]
+    covered = np.minimum(premultiplied[..., 0], opacity)  # Rounding may leave it one above.
+    opaque = opacity > 127
+    # Dark ink on a light sheet with transparent corners has dark pixels, and so stays on white.
+    only_light_ink = opaque.mean() < 2 / 3 and opaque.any() and np.percentile(covered[opaque], 2) > 127
+    return covered if only_light_ink else covered + (255 - opacity)
+
+
+def _read_deep(image: Image.Image, factor: int) -> NDArray[np.uint8]:
+    """Scale more than 8 bits to 8: 16 bits by their range, 32 bits and fractions by the values that occur."""
+    if image.mode.startswith("I;16"):
+        return _reduce(Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)), "L", factor)
+    values = np.nan_to_num(np.asarray(image.reduce(factor), np.float64))
+    darkest, lightest = values.min(), values.max()
+    if darkest == lightest:
+        return np.full(values.shape, 255, np.uint8)
+    luminance: NDArray[np.uint8] = ((values - darkest) * (255 / (lightest - darkest))).astype(np.uint8)
+    return luminance
