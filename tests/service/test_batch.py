@@ -50,7 +50,7 @@ def test_batch_answers_predictions_and_model(server: Server, image: list[int]) -
     answer = server.post({"images": [image]}, PATH)
     assert answer.status == 200
     assert list(answer.json) == ["predictions", "model"]
-    assert list(answer.json["predictions"][0]) == ["digit", "confidence", "probabilities"]
+    assert list(answer.json["predictions"][0]) == ["digit", "confidence", "probabilities", "accepted", "reason"]
 
 
 def test_batch_of_one_reads_what_predict_reads(server: Server, row: dict[str, Any], image: list[int]) -> None:

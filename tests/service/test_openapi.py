@@ -30,7 +30,8 @@ V2_PATHS = [
     f"/v2{path}"
     for path in ("", "/health/live", "/health/ready", "/models/digits", "/models/digits/infer", "/models/digits/ready")
 ]
-PATHS = ["/healthcheck", "/healthz", "/metrics", "/model", "/predict", "/predict/batch", "/readyz", *V2_PATHS]
+PATHS = ["/", "/healthcheck", "/healthz", "/metrics", "/model", "/predict", "/predict/batch", "/predict/image"]
+PATHS += ["/readyz", *V2_PATHS]
 
 
 @pytest.fixture(scope="module")

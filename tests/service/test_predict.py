@@ -25,7 +25,7 @@ def test_predict_answers_digit_confidence_probabilities_model_in_this_order(
     answer = server.post(row)
     assert answer.status == 200
     assert answer.headers["content-type"] == "application/json"
-    assert list(answer.json) == ["digit", "confidence", "probabilities", "model"]
+    assert list(answer.json) == ["digit", "confidence", "probabilities", "accepted", "reason", "model"]
 
 
 def test_predict_answers_numbers_that_agree_with_each_other(server: Server, row: dict[str, Any]) -> None:

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import orjson
 from fastapi import Request, Response
+from numpy.typing import NDArray
 
 from app.errors import ModelNotReadyError, ShuttingDownError
+from digits.acceptance import Reason
 from digits.classifier import Classifier
 
 
@@ -31,6 +34,23 @@ def check_ready(request: Request) -> Classifier:
     if request.app.state.is_draining:
         raise ShuttingDownError
     return get_classifier(request)
+
+
+def describe_digit(probabilities: NDArray[np.float32], reason: Reason | None) -> dict[str, object]:
+    """Describe what was read of one image.
+
+    Args:
+        probabilities: float32 `(10,)`.
+        reason: Why it is not accepted, if it is not.
+    """
+    digit = int(probabilities.argmax())
+    return {
+        "digit": digit,
+        "confidence": probabilities[digit],
+        "probabilities": probabilities,
+        "accepted": reason is None,
+        "reason": reason,
+    }
 
 
 def answer_json(content: Mapping[str, object]) -> Response:

@@ -4,10 +4,11 @@ from functools import partial
 
 from fastapi import APIRouter, Request, Response
 
-from app.answers import answer_json, get_classifier
+from app.answers import answer_json, describe_digit, get_classifier
 from app.batch_openapi import document_batch, list_batch_errors
 from app.batch_parsers import choose_parser
 from app.body import read_body
+from app.errors import FEWER_IMAGES
 from app.openapi import document_errors
 from app.reading import Reading, read_images
 from app.schemas import BatchPrediction
@@ -28,14 +29,10 @@ async def predict_batch(request: Request) -> Response:
     """
     parse = choose_parser(request.headers.get("content-type"))
     classifier = get_classifier(request)
-    body = await read_body(request, request.app.state.settings.max_batch_body_bytes, is_batch=True)
-    reading = await read_images(request, len(body), partial(parse, body))
+    body = await read_body(request, request.app.state.settings.max_batch_body_bytes, FEWER_IMAGES)
+    reading = await read_images(request, len(body), partial(parse, body), is_judged=True)
     return answer_json({"predictions": _list_predictions(reading), "model": classifier.artifact.version})
 
 
 def _list_predictions(reading: Reading) -> list[dict[str, object]]:
-    digits = reading.probabilities.argmax(axis=1).tolist()
-    return [
-        {"digit": digit, "confidence": probabilities[digit], "probabilities": probabilities}
-        for digit, probabilities in zip(digits, reading.probabilities, strict=True)
-    ]
+    return [describe_digit(*one) for one in zip(reading.probabilities, reading.reasons, strict=True)]

@@ -5,7 +5,9 @@ from typing import Any
 import orjson
 
 from app.batch_parsers import choose_parser
+from app.error_answers import Refusal
 from app.errors import (
+    FEWER_IMAGES,
     BodyTooLargeError,
     InternalError,
     ModelNotReadyError,
@@ -76,10 +78,10 @@ def document_batch() -> dict[str, Any]:
     }
 
 
-def list_batch_errors() -> list[ServiceError | PixelError]:
+def list_batch_errors() -> list[Refusal]:
     """Return one of each error that `POST /predict/batch` can answer, made where it arises."""
     return [
-        BodyTooLargeError(Settings.model_fields["max_batch_body_bytes"].default, is_batch=True),
+        BodyTooLargeError(Settings.model_fields["max_batch_body_bytes"].default, FEWER_IMAGES),
         *(_refuse(*bad) for bad in BAD_BATCHES),
         WrongBatchSizeError(0, Settings.model_fields["max_batch_images"].default),
         InternalError(),
@@ -87,7 +89,7 @@ def list_batch_errors() -> list[ServiceError | PixelError]:
     ]
 
 
-def _refuse(content_type: str, body: bytes) -> ServiceError | PixelError:
+def _refuse(content_type: str, body: bytes) -> Refusal:
     try:
         choose_parser(content_type)(bytearray(body))
     except (ServiceError, PixelError) as error:

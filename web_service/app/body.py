@@ -3,7 +3,7 @@
 import orjson
 from fastapi import Request
 
-from app.errors import ROW_IN_SHORT, BodyTooLargeError, InvalidJsonError, UnsupportedMediaTypeError
+from app.errors import ROW_IN_SHORT, SMALLER_ROW, BodyTooLargeError, InvalidJsonError, UnsupportedMediaTypeError
 
 JSON = "application/json"
 
@@ -55,8 +55,13 @@ def name_media_type(content_type: str | None) -> str:
     return JSON if media_type.endswith("+json") else media_type
 
 
-async def read_body(request: Request, max_body_bytes: int, is_batch: bool = False) -> bytearray:
+async def read_body(request: Request, max_body_bytes: int, hint: str = SMALLER_ROW) -> bytearray:
     """Read a body.
+
+    Args:
+        request: Its body has not been read yet.
+        max_body_bytes: More is refused, and never held in memory.
+        hint: How to mend a body that is too large.
 
     Raises:
         BodyTooLargeError: If it is longer than allowed.
@@ -64,10 +69,10 @@ async def read_body(request: Request, max_body_bytes: int, is_batch: bool = Fals
     """
     # The declared length refuses before a byte is read; a chunked body declares none, so what comes is counted too.
     if int(request.headers.get("content-length", 0)) > max_body_bytes:
-        raise BodyTooLargeError(max_body_bytes, is_batch)
+        raise BodyTooLargeError(max_body_bytes, hint)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > max_body_bytes:
-            raise BodyTooLargeError(max_body_bytes, is_batch)
+            raise BodyTooLargeError(max_body_bytes, hint)
     return body

@@ -1,6 +1,7 @@
 """The one JSON shape in which every refusal is answered, and who answers."""
 
 from collections.abc import Callable
+from typing import get_args
 
 import orjson
 from fastapi import FastAPI, Request, Response
@@ -9,26 +10,33 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from app.errors import InternalError, InvalidJsonError, MethodNotAllowedError, ServiceError, UnknownPathError
-from digits.errors import PixelError
+from digits.errors import DrawingError, PixelError
 
-PIXEL_ERROR_STATUS = 422
+Refusal = ServiceError | PixelError | DrawingError
+_CONTENT_STATUS = 422
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
-def describe_error(error: ServiceError | PixelError) -> dict[str, dict[str, str | None]]:
+def get_status(error: Refusal) -> int:
+    """Return the HTTP status; what is wrong with the content itself is 422."""
+    return error.status if isinstance(error, ServiceError) else _CONTENT_STATUS
+
+
+def describe_error(error: Refusal) -> dict[str, dict[str, str | None]]:
     """Return the one shape: `{"error": {"code": ..., "message": ..., "field": ..., "hint": ...}}`."""
-    return {"error": {"code": error.code, "message": error.message, "field": error.field, "hint": error.hint}}
+    field = None if isinstance(error, DrawingError) else error.field
+    return {"error": {"code": error.code, "message": error.message, "field": field, "hint": error.hint}}
 
 
-def describe_protocol_error(error: ServiceError | PixelError) -> dict[str, str]:
+def describe_protocol_error(error: Refusal) -> dict[str, str]:
     """Return the Open Inference Protocol's shape, which its clients expect: `{"error": "<text>"}`."""
     return {"error": f"{error.message} {error.hint}"}
 
 
 def handle_errors(app: FastAPI) -> None:
     """Make every error of the application answer in the one shape."""
-    app.add_exception_handler(ServiceError, _handle_refusal)
-    app.add_exception_handler(PixelError, _handle_refusal)
+    for refusal in get_args(Refusal):
+        app.add_exception_handler(refusal, _handle_refusal)
     app.add_exception_handler(404, _handle_unknown_path)
     app.add_exception_handler(405, _handle_method_not_allowed)
     app.add_exception_handler(ClientDisconnect, _handle_disconnect)
@@ -36,19 +44,19 @@ def handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _handle_fault)
 
 
-def answer_refusal(error: ServiceError | PixelError, scope: Scope) -> Response:
+def answer_refusal(error: Refusal, scope: Scope) -> Response:
     """Return the error as an answer, in the shape that belongs to the path, and leave a note of it."""
     scope["observation"].code = error.code
     path = scope["path"]
-    describe: Callable[[ServiceError | PixelError], object] = (
+    describe: Callable[[Refusal], object] = (
         describe_protocol_error if path == "/v2" or path.startswith("/v2/") else describe_error
     )
-    status, headers = (PIXEL_ERROR_STATUS, None) if isinstance(error, PixelError) else (error.status, error.headers)
-    return Response(orjson.dumps(describe(error)), status, headers, media_type="application/json")
+    headers = error.headers if isinstance(error, ServiceError) else None
+    return Response(orjson.dumps(describe(error)), get_status(error), headers, media_type="application/json")
 
 
 async def _handle_refusal(request: Request, error: Exception) -> Response:
-    refusal = error if isinstance(error, ServiceError | PixelError) else InternalError()
+    refusal = error if isinstance(error, Refusal) else InternalError()
     return answer_refusal(refusal, request.scope)
 
 

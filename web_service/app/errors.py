@@ -3,6 +3,7 @@
     ServiceError (a DigitsError)
     ├── InvalidJsonError           400
     ├── InvalidTextError           400
+    ├── InvalidMultipartError      400
     ├── InvalidInferenceError      400
     ├── UnauthorizedError          401
     ├── UnknownPathError           404
@@ -11,12 +12,14 @@
     ├── BodyTooLargeError          413
     ├── UnsupportedMediaTypeError  415
     ├── WrongBatchSizeError        422
+    ├── WrongFileCountError        422
     ├── InternalError              500
     ├── ModelNotReadyError         503
     ├── OverloadedError            503
     └── ShuttingDownError          503
 
-A row that breaks the 28x28 contract arrives as `digits.errors.PixelError` and is answered with 422.
+A row that breaks the 28x28 contract arrives as `digits.errors.PixelError`, a file that is no picture as
+`digits.errors.DrawingError`; both are answered with 422.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,6 +30,9 @@ from digits.errors import DigitsError
 # A client's own words are repeated in an answer only so far.
 _CHARS_SHOWN = 64
 ROW_IN_SHORT = '{"pixel0": 0, ..., "pixel783": 0}'
+SMALLER_ROW = "Send one row of 784 pixels, about 12 kB."
+FEWER_IMAGES = "Send fewer images at once."
+SMALLER_PICTURE = "Reduce the picture; a digit is read from a few hundred pixels as well."
 
 
 class ServiceError(DigitsError):
@@ -75,6 +81,19 @@ class InvalidTextError(ServiceError):
         super().__init__(
             f"Received a body that stops being UTF-8 at byte {position:,}, expected text.",
             hint="Save it as UTF-8, uncompressed.",
+        )
+
+
+class InvalidMultipartError(ServiceError):
+    """The body is not what multipart/form-data promises."""
+
+    status = 400
+    code = "invalid_multipart"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Received multipart/form-data that cannot be split into its parts, expected one file.",
+            hint="Let the client write the header with its boundary, as curl does: -F file=@digit.png.",
         )
 
 
@@ -149,10 +168,10 @@ class BodyTooLargeError(ServiceError):
     status = 413
     code = "body_too_large"
 
-    def __init__(self, limit_bytes: int, is_batch: bool = False) -> None:
+    def __init__(self, limit_bytes: int, hint: str = SMALLER_ROW) -> None:
         super().__init__(
             f"Received a body of more than {limit_bytes:,} bytes, expected at most that.",
-            hint="Send fewer images at once." if is_batch else "Send one row of 784 pixels, about 12 kB.",
+            hint=hint,
         )
 
 
@@ -162,11 +181,16 @@ class UnsupportedMediaTypeError(ServiceError):
     status = 415
     code = "unsupported_media_type"
 
-    def __init__(self, content_type: str | None, expected: Sequence[str] = ("application/json",)) -> None:
+    def __init__(
+        self,
+        content_type: str | None,
+        expected: Sequence[str] = ("application/json",),
+        example: str = "application/json",
+    ) -> None:
         received = f"content type {content_type[:_CHARS_SHOWN]}" if content_type else "no content type"
         super().__init__(
             f"Received {received}, expected {' or '.join(expected)}.",
-            hint="Send the header, with curl: -H 'Content-Type: application/json'.",
+            hint=f"Send the header, with curl: -H 'Content-Type: {example}'.",
         )
 
 
@@ -180,6 +204,19 @@ class WrongBatchSizeError(ServiceError):
         super().__init__(
             f"Received {num_images:,} images, expected 1 to {limit:,}.",
             hint="Send them in several requests." if num_images else "Send at least one.",
+        )
+
+
+class WrongFileCountError(ServiceError):
+    """No file, or more than one."""
+
+    status = 422
+    code = "wrong_file_count"
+
+    def __init__(self, received: str) -> None:
+        super().__init__(
+            f"Received {received}, expected one file.",
+            hint="Send one picture, with curl: -F file=@digit.png.",
         )
 
 

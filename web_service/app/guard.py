@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.error_answers import answer_refusal
 from app.errors import OverloadedError, RequestTimeoutError, ServiceError, UnauthorizedError
+from app.page import is_page
 from app.settings import Settings
 
 # Who watches the service must reach it when it is busy, and has no key.
@@ -46,9 +47,9 @@ class Guard:
     def _find_refusal(self, scope: Scope, settings: Settings) -> ServiceError | None:
         if self._num_in_flight > settings.max_in_flight:
             return OverloadedError(settings.max_in_flight)
-        if settings.api_key is not None and not _has_key(scope, settings.api_key.get_secret_value()):
-            return UnauthorizedError()
-        return None
+        if settings.api_key is None or is_page(scope["path"]) or _has_key(scope, settings.api_key.get_secret_value()):
+            return None
+        return UnauthorizedError()
 
 
 def _has_key(scope: Scope, key: str) -> bool:

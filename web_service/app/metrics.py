@@ -5,6 +5,7 @@ Each worker process counts for itself.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any, get_args
 
 import numpy as np
@@ -22,6 +23,7 @@ from prometheus_client.registry import Collector
 from app.reading import Reading
 from app.schemas import ErrorCode
 from app.tallies import Distribution, Mean
+from digits.acceptance import Reason
 from digits.artifact import Artifact
 from digits.images import NUM_CLASSES
 from digits.measures import measure_ink
@@ -51,6 +53,7 @@ class Metrics(Collector):
         self._phase_seconds = {phase: Distribution(*_SECONDS) for phase in PHASES}
         self._batch_images = Distribution(*_IMAGES)
         self._digits = np.zeros(NUM_CLASSES, np.int64)
+        self._reasons: Counter[Reason | None] = Counter()
         self._uncounted: list[tuple[Reading, float]] = []
         self._confidences = Distribution(*_CONFIDENCES)
         self._measures = {name: Mean() for name in MEASURES}
@@ -93,6 +96,7 @@ class Metrics(Collector):
         probabilities = np.concatenate([one.probabilities for one in readings])
         self._confidences.add_all(probabilities.max(axis=1))
         self._digits += np.bincount(probabilities.argmax(axis=1), minlength=NUM_CLASSES)
+        self._reasons.update(chain.from_iterable(one.reasons for one in readings))
         measured = measure_ink(np.concatenate([one.moments for one in readings]))
         for mean, values in zip(self._measures.values(), measured, strict=True):
             mean.add_all(values)
@@ -131,6 +135,12 @@ class Metrics(Collector):
         for digit, count in enumerate(self._digits.tolist()):
             digits.add_metric((str(digit),), count)
         yield digits
+        unaccepted = CounterMetricFamily(
+            "digits_unaccepted_images", "Images read that do not look like a digit, by reason.", labels=("reason",)
+        )
+        for reason in get_args(Reason):
+            unaccepted.add_metric((reason,), self._reasons[reason])
+        yield unaccepted
         confidences = {"": self._confidences}
         yield _make_histogram("digits_prediction_confidence", "The most probable digit's.", None, confidences)
 

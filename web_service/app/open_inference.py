@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.answers import answer_json, check_ready, get_classifier
 from app.body import read_body
+from app.errors import FEWER_IMAGES
 from app.open_inference_schemas import (
     INFERENCE_ERRORS,
     READINESS_ERRORS,
@@ -90,7 +91,7 @@ async def report_model_readiness(request: Request) -> Response:
 async def infer(request: Request) -> Response:
     """Send pixels 0-255 as the tensor `pixels`, get the tensors `probabilities` and `digit`."""
     get_classifier(request)
-    body = await read_body(request, request.app.state.settings.max_batch_body_bytes, is_batch=True)
+    body = await read_body(request, request.app.state.settings.max_batch_body_bytes, FEWER_IMAGES)
     inference = Inference(body, request.headers.get("inference-header-content-length"))
     reading = await read_images(request, len(body), inference.parse)
     content, header_length = inference.pack(MODEL_NAME, reading.probabilities)

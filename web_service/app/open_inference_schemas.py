@@ -4,27 +4,26 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from app.error_answers import describe_protocol_error
+from app.error_answers import Refusal, describe_protocol_error
 from app.errors import (
+    FEWER_IMAGES,
     BodyTooLargeError,
     InternalError,
     InvalidJsonError,
     ModelNotReadyError,
-    ServiceError,
     ShuttingDownError,
     WrongBatchSizeError,
 )
 from app.openapi import document_errors
 from app.settings import Settings
 from app.tensors import DTYPES, INPUT_NAME, INPUT_SHAPES, OUTPUTS, REQUEST_IN_SHORT, refuse
-from digits.errors import PixelError
 from digits.images import MAX_PIXEL, NUM_PIXELS, draw_one
 
 READINESS_ERRORS = (InternalError(), ModelNotReadyError(), ShuttingDownError())
 INFERENCE_ERRORS = (
     InvalidJsonError("a body that stops being JSON at line 1, column 12", REQUEST_IN_SHORT),
     refuse("inputs []", f"one, named {INPUT_NAME}"),
-    BodyTooLargeError(Settings.model_fields["max_batch_body_bytes"].default, is_batch=True),
+    BodyTooLargeError(Settings.model_fields["max_batch_body_bytes"].default, FEWER_IMAGES),
     WrongBatchSizeError(0, Settings.model_fields["max_batch_images"].default),
     InternalError(),
     ModelNotReadyError(),
@@ -99,7 +98,7 @@ class ProtocolErrorAnswer(BaseModel):
     error: str = Field(description="What was received, what was expected and how to mend it.")
 
 
-def document_protocol_errors(*errors: ServiceError | PixelError) -> dict[int | str, dict[str, Any]]:
+def document_protocol_errors(*errors: Refusal) -> dict[int | str, dict[str, Any]]:
     """Describe errors in the protocol's shape for OpenAPI."""
     return document_errors(*errors, model=ProtocolErrorAnswer, describe=describe_protocol_error)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app.error_answers import PIXEL_ERROR_STATUS, describe_error
+from app.error_answers import Refusal, describe_error, get_status
 from app.errors import (
     BodyTooLargeError,
     InternalError,
@@ -45,9 +45,9 @@ def make_row(**changes: Any) -> dict[str, Any]:
 
 
 def document_errors(
-    *errors: ServiceError | PixelError,
+    *errors: Refusal,
     model: type[BaseModel] = ErrorAnswer,
-    describe: Callable[[ServiceError | PixelError], Mapping[str, object]] = describe_error,
+    describe: Callable[[Refusal], Mapping[str, object]] = describe_error,
 ) -> dict[int | str, dict[str, Any]]:
     """Describe errors for OpenAPI, by status, each with an answer of its own as the example.
 
@@ -58,10 +58,9 @@ def document_errors(
     """
     documented: dict[int | str, dict[str, Any]] = {}
     for error in errors:
-        status = PIXEL_ERROR_STATUS if isinstance(error, PixelError) else error.status
         summary = (type(error).__doc__ or "").splitlines()[0]
         response = documented.setdefault(
-            status,
+            get_status(error),
             {"model": model, "description": summary, "content": {"application/json": {"examples": {}}}},
         )
         response["content"]["application/json"]["examples"][error.code] = {"value": describe(error)}
@@ -79,7 +78,7 @@ def restore_nulls(openapi: dict[str, Any]) -> None:
                 example["value"]["error"].setdefault("field", None)
 
 
-def list_predict_errors() -> list[ServiceError | PixelError]:
+def list_predict_errors() -> list[Refusal]:
     """Return one of each error that `POST /predict` can answer, made where it arises."""
     return [
         InvalidJsonError("a body that stops being JSON at line 1, column 13"),

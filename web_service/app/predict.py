@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from app import batch, metrics_route, model_info, open_inference
-from app.answers import answer_json, get_classifier
+from app import batch, metrics_route, model_info, open_inference, page, pictures
+from app.answers import answer_json, describe_digit, get_classifier
 from app.body import parse_json, read_json_body
 from app.error_answers import handle_errors
 from app.errors import InternalError, ModelNotReadyError, ShuttingDownError
@@ -32,7 +32,7 @@ from digits.images import make_batch, parse_row
 from digits.measures import measure_moments
 from digits.row_text import read_row_text
 
-DESCRIPTION = """Reads one handwritten digit from 784 grey levels.
+DESCRIPTION = """Reads handwritten digits, from drawings, photos or 784 grey levels.
 
 Every error, on every path, has the shape `{"error": {"code", "message", "field", "hint"}}`; beside those listed with
 each request, an unknown path answers 404 `not_found`, a wrong method 405 `method_not_allowed`, a body that comes too
@@ -58,19 +58,13 @@ async def predict(request: Request) -> Response:
     pixels = _read_row(body)[np.newaxis]
     parsed = perf_counter()
     # Here and not in a worker thread: one image takes less time than the way to a thread and back.
-    probabilities = classifier.predict(make_batch(pixels))
+    ink = make_batch(pixels)
+    probabilities = classifier.predict(ink)
+    reasons = classifier.judge(ink, probabilities)
     finished = perf_counter()
-    reading = Reading(measure_moments(pixels), probabilities, parsed - started, finished - parsed)
+    reading = Reading(measure_moments(pixels), probabilities, reasons, parsed - started, finished - parsed)
     request.scope["observation"].reading = reading
-    digit = int(probabilities[0].argmax())
-    return answer_json(
-        {
-            "digit": digit,
-            "confidence": probabilities[0, digit],
-            "probabilities": probabilities[0],
-            "model": classifier.artifact.version,
-        }
-    )
+    return answer_json({**describe_digit(probabilities[0], reasons[0]), "model": classifier.artifact.version})
 
 
 @router.get("/healthz", summary="Is the process alive?", responses={200: {"model": Liveness}})
@@ -105,7 +99,8 @@ def _read_row(body: bytearray) -> NDArray[np.float32]:
 
 
 def _list_routers() -> list[APIRouter]:
-    return [router, batch.router, model_info.router, open_inference.router, metrics_route.router]
+    others = (batch, pictures, model_info, open_inference, metrics_route, page)
+    return [router, *(module.router for module in others)]
 
 
 @asynccontextmanager
@@ -160,6 +155,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(one)
     app.add_middleware(FastLane, path="/predict", endpoint=predict)
     app.add_middleware(Guard)
+    app.mount(page.STATIC_PATH, page.files)
     handle_errors(app)
     return app
 

@@ -4,18 +4,29 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from digits.images import NUM_CLASSES
+from digits.acceptance import Reason
+from digits.images import MAX_PIXEL, NUM_CLASSES, SIZE
 
 Probability = Annotated[float, Field(ge=0, le=1)]
+Line = Annotated[list[Annotated[int, Field(ge=0, le=MAX_PIXEL)]], Field(min_length=SIZE, max_length=SIZE)]
 Version = Annotated[
     str,
     Field(pattern="^[0-9a-f]{12}$", description="The model: the first 12 digits of its file's SHA-256."),
 ]
+Accepted = Annotated[bool, Field(description="Whether it looks like a digit.", examples=[True])]
+WhyNot = Annotated[
+    Reason | None,
+    Field(description="Why not; null if it was accepted. `digit` is the best guess all the same.", examples=[None]),
+]
 ErrorCode = Literal[
+    "animated_image",
     "body_too_large",
+    "broken_image",
+    "image_too_large",
     "internal_error",
     "invalid_csv",
     "invalid_json",
+    "invalid_multipart",
     "invalid_text",
     "method_not_allowed",
     "missing_images",
@@ -23,6 +34,7 @@ ErrorCode = Literal[
     "model_not_ready",
     "not_a_number",
     "not_an_array",
+    "not_an_image",
     "not_an_object",
     "not_found",
     "overloaded",
@@ -33,6 +45,7 @@ ErrorCode = Literal[
     "unknown_field",
     "unsupported_media_type",
     "wrong_batch_size",
+    "wrong_file_count",
     "wrong_shape",
 ]
 
@@ -50,11 +63,53 @@ class DigitPrediction(BaseModel):
         description="Of the digits 0 to 9 in this order; they sum to 1.",
         examples=[[0.0001, 0.9991, *[0.0001] * 8]],
     )
+    accepted: Accepted
+    reason: WhyNot
 
 
 class Prediction(DigitPrediction):
     """The reading of one digit."""
 
+    model: Version = Field(examples=["9f86d081884c"])
+
+
+class DrawingPrediction(Prediction):
+    """The reading of a drawing of one digit."""
+
+    image: list[Line] = Field(
+        min_length=SIZE,
+        max_length=SIZE,
+        description="What the network saw: rows of pixels, 0 is paper and 255 is ink.",
+        examples=[[[0] * SIZE] * SIZE],
+    )
+
+
+class ReadDigit(BaseModel):
+    """One digit of a number."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    digit: int = Field(ge=0, le=NUM_CLASSES - 1, description="The digit that is most probable.", examples=[1])
+    confidence: Probability = Field(description="Its probability, calibrated.", examples=[0.9991])
+    accepted: Accepted
+    reason: WhyNot
+    box: list[Annotated[int, Field(ge=0)]] = Field(
+        min_length=4,
+        max_length=4,
+        description="Where it stands: left, top, width and height, in pixels of the upright picture that was sent.",
+        examples=[[40, 20, 30, 60]],
+    )
+
+
+class NumberReading(BaseModel):
+    """The reading of the digits in a drawing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    number: str = Field(
+        pattern="^[0-9]*$", description="The digits that were accepted, left to right.", examples=["1024"]
+    )
+    digits: list[ReadDigit] = Field(description="All that were found, left to right.")
     model: Version = Field(examples=["9f86d081884c"])
 
 

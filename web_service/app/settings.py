@@ -6,7 +6,9 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from digits.drawings import MAX_DRAWING_PIXELS
 from digits.errors import ConfigurationError
+from digits.images import SIZE
 
 ENV_PREFIX = "DIGITS_"
 # Found from this file, so that the working directory does not matter.
@@ -51,6 +53,19 @@ class Settings(BaseSettings):
         le=1024 * 1024 * 1024,
         description="The largest body of such a request; an image is 784 bytes, or up to 16 kB as JSON.",
     )
+    max_image_bytes: int = Field(
+        default=10 * 1024 * 1024,
+        ge=32 * 1024,
+        le=256 * 1024 * 1024,
+        description="The largest body with a picture, for /predict/image or /read.",
+    )
+    max_image_pixels: int = Field(
+        default=MAX_DRAWING_PIXELS,
+        ge=SIZE * SIZE,
+        # Beyond this Pillow itself refuses, as a bomb.
+        le=170_000_000,
+        description="The most pixels of such a picture; a larger one is refused before they are decoded.",
+    )
     request_seconds: float = Field(
         default=10,
         gt=0,
@@ -71,7 +86,7 @@ class Settings(BaseSettings):
     )
     api_key: SecretStr | None = Field(
         default=None,
-        description="If set, requests other than for health and /metrics must carry it: `Authorization: Bearer <key>`.",
+        description="If set, requests must carry it: `Authorization: Bearer <key>`; not for health, /metrics and page.",
     )
 
 

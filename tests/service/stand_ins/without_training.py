@@ -6,7 +6,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-REFUSED = {"tensorflow", "keras", "pandas", "matplotlib", "sklearn", "scipy", "onnx", "tf2onnx", "PIL"}
+REFUSED = {"tensorflow", "keras", "pandas", "matplotlib", "sklearn", "scipy", "onnx", "tf2onnx"}
 
 
 class Refuse(MetaPathFinder):

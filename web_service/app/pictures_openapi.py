@@ -1,0 +1,67 @@
+"""What OpenAPI says of `POST /predict/image` and `POST /read`: the body, and every error with an example."""
+
+import struct
+from typing import Any
+
+from app.error_answers import Refusal
+from app.errors import SMALLER_PICTURE, BodyTooLargeError, InternalError, ModelNotReadyError, ServiceError
+from app.picture_body import BYTES, FORM, check_picture_type, unpack_picture
+from app.settings import Settings
+from digits.drawings import decode_drawing
+from digits.errors import DrawingError
+
+_PICTURE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/tiff", BYTES)
+
+
+def _write_bitmap(width: int, height: int) -> bytes:
+    """Return a BMP's header, and nothing behind it."""
+    return struct.pack("<2sIIIIiiHHIIiiII", b"BM", 54, 0, 54, 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0)
+
+
+def _write_animation() -> bytes:
+    """Return a GIF with two pictures of one pixel."""
+    head = struct.pack("<6sHHBBB", b"GIF89a", 1, 1, 0x80, 0, 0) + bytes(6)
+    return head + 2 * (struct.pack("<cHHHHB", b",", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00") + b";"
+
+
+# A content type and a body for each way to be refused.
+BAD_PICTURES: tuple[tuple[str, bytes], ...] = (
+    ("text/plain", b""),
+    (f"{FORM}; boundary=x", b"x"),
+    (f"{FORM}; boundary=x", b"--x--\r\n"),
+    ("image/png", b"<svg/>"),
+    ("image/bmp", _write_bitmap(28, 28)),
+    ("image/bmp", _write_bitmap(20_000, 20_000)),
+    ("image/gif", _write_animation()),
+)
+
+
+def document_picture() -> dict[str, Any]:
+    """Describe the body for OpenAPI."""
+    raw = {"type": "string", "format": "binary", "description": "The file itself; its first bytes tell its format."}
+    form = {
+        "type": "object",
+        "required": ["file"],
+        "properties": {"file": {**raw, "description": "The one file of the form, under any name."}},
+    }
+    content = {name: {"schema": raw} for name in _PICTURE_TYPES}
+    return {"requestBody": {"required": True, "content": {**content, FORM: {"schema": form}}}}
+
+
+def list_picture_errors() -> list[Refusal]:
+    """Return one of each error that a picture can be answered with, made where it arises."""
+    return [
+        BodyTooLargeError(Settings.model_fields["max_image_bytes"].default, SMALLER_PICTURE),
+        *(_refuse(*bad) for bad in BAD_PICTURES),
+        InternalError(),
+        ModelNotReadyError(),
+    ]
+
+
+def _refuse(content_type: str, body: bytes) -> Refusal:
+    try:
+        check_picture_type(content_type)
+        decode_drawing(unpack_picture(content_type, body))
+    except (ServiceError, DrawingError) as error:
+        return error
+    raise AssertionError("Every picture of BAD_PICTURES is bad.")
