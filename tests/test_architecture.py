@@ -30,7 +30,9 @@ ALLOWED = {
     "plots": {"errors", "images", "evaluation", "training"},
     "serving_graph": {"errors", "images", "artifact"},
     "submission": {"errors", "images", "dataset", "artifact", "classifier"},
-    "training": {"errors", "images", "dataset", "augmentation", "model", "evaluation"},
+    "strokes": {"images", "normalisation"},
+    "optimizer": set(),
+    "training": {"errors", "images", "dataset", "augmentation", "strokes", "model", "optimizer"},
     "provenance": {"errors", "images", "measures", "dataset", "model", "training"},
 }
 # What a module may import inside a function, and why it is not above.
