@@ -52,6 +52,10 @@ fast_train: $(READY) ## Train for about a minute into models/fast.h5, to see it 
 validate: $(READY) ## Train on 50,000 of the training digits and score the other 10,000, for choosing settings
 	$(PYTHON) train.py --data $(DATA) --hold-out 0.16666 --output models/validation.h5 $(ARGS)
 
+.PHONY: model_card
+model_card: $(READY) ## Make the tables and pictures of docs/model-card.md from the model and the benchmarks' files
+	$(PYTHON) benchmarks/model_card.py
+
 .PHONY: submission
 submission: $(READY) ## Read the digits of TEST=test.csv into Kaggle's submission.csv (MODEL=models/digits.h5)
 	@test -n "$(TEST)" || { echo 'error: name the file to read: make submission TEST=path/to/test.csv' >&2; exit 1; }

@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from digits.images import MAX_PIXEL, SIZE
 
-Greys = NDArray[np.float32]  # (n, 28, 28) in [0, 1], 1 is ink
+Greys = NDArray[np.floating]  # (n, 28, 28) in [0, 1], 1 is ink
 
 CENTRE = (SIZE - 1) / 2
 ROWS = np.arange(SIZE, dtype=np.float32)[:, None]
@@ -41,13 +41,13 @@ def corrupt(images: NDArray[np.uint8], name: str, seed: int = 0) -> NDArray[np.u
 
 def _add_shot_noise(images: Greys, rng: Generator) -> Greys:
     """Three photons for full white."""
-    return (rng.poisson(images * 3) / 3).astype(np.float32)
+    return rng.poisson(images * 3) / 3
 
 
 def _add_impulse_noise(images: Greys, rng: Generator) -> Greys:
     """17 % of the pixels turn black or white."""
     is_hit = rng.random(images.shape, np.float32) < 0.17
-    return np.where(is_hit, rng.integers(0, 2, images.shape), images).astype(np.float32)
+    return np.where(is_hit, rng.integers(0, 2, images.shape, np.uint8), images)
 
 
 def _blur_by_glass(images: Greys, rng: Generator) -> Greys:
@@ -81,7 +81,7 @@ def _blur_by_motion(images: Greys, rng: Generator) -> Greys:
     for distance, weight in zip(distances, weights / weights.sum(), strict=True):
         rows = np.clip(ROWS + np.rint(distance * np.sin(angles)), 0, SIZE - 1).astype(int)
         columns = np.clip(COLUMNS + np.rint(distance * np.cos(angles)), 0, SIZE - 1).astype(int)
-        blurred += np.float32(weight) * images[digits, rows, columns]
+        blurred += weight * images[digits, rows, columns]
     return blurred
 
 
@@ -94,32 +94,23 @@ def _warp(images: Greys, matrix: NDArray[np.float64]) -> Greys:
     return warped
 
 
-def _warp_either_way(images: Greys, rng: Generator, make_matrix: Callable[[float], NDArray[np.float64]]) -> Greys:
+def _warp_either_way(images: Greys, rng: Generator, make_matrix: Callable[[int], NDArray[np.float64]]) -> Greys:
     is_turned = rng.integers(0, 2, len(images), dtype=bool)
     warped = np.empty_like(images)
-    for chosen, sign in ((is_turned, -1.0), (~is_turned, 1.0)):
+    for chosen, sign in ((is_turned, -1), (~is_turned, 1)):
         warped[chosen] = _warp(images[chosen], make_matrix(sign))
     return warped
 
 
-def _make_shear(sign: float) -> NDArray[np.float64]:
+def _make_shear(sign: int) -> NDArray[np.float64]:
     """0.4 radians; columns move with the row, and the rows lie closer."""
     return np.array([[np.cos(sign * 0.4), 0], [-np.sin(sign * 0.4), 1]])
 
 
-def _make_rotation(sign: float) -> NDArray[np.float64]:
+def _make_rotation(sign: int) -> NDArray[np.float64]:
     """0.4 radians, 23 degrees."""
     sine, cosine = np.sin(sign * 0.4), np.cos(sign * 0.4)
     return np.array([[cosine, sine], [-sine, cosine]])
-
-
-def _scale(images: Greys, _: Generator) -> Greys:
-    """To 70 %."""
-    return _warp(images, np.eye(2) / 0.7)
-
-
-def _brighten(images: Greys, _: Generator) -> Greys:
-    return images + np.float32(0.5)
 
 
 def _translate(images: Greys, rng: Generator) -> Greys:
@@ -128,10 +119,11 @@ def _translate(images: Greys, rng: Generator) -> Greys:
     # What is moved out of the picture must not come back in on the other side.
     padded = np.pad(images, ((0, 0), (3, 3), (3, 3)))
     digits = np.arange(len(images))[:, None, None]
-    return padded[digits, ROWS.astype(int) + 3 - rows, COLUMNS.astype(int) + 3 - columns]
+    moved: Greys = padded[digits, ROWS.astype(int) + 3 - rows, COLUMNS.astype(int) + 3 - columns]
+    return moved
 
 
-def _invert_stripes(images: Greys, _: Generator) -> Greys:
+def _invert_stripes(images: Greys) -> Greys:
     """The left and the right quarter."""
     striped = images.copy()
     for columns in (slice(0, 7), slice(21, SIZE)):
@@ -144,7 +136,8 @@ def _add_fog(images: Greys, rng: Generator) -> Greys:
     at_once = 100
     parts = [_draw_fog(len(images[start : start + at_once]), rng) for start in range(0, len(images), at_once)]
     brightest = images.max(axis=(1, 2), keepdims=True)
-    return (images + 3 * np.concatenate(parts)) * brightest / (brightest + 3)
+    foggy: Greys = (images + 3 * np.concatenate(parts)) * brightest / (brightest + 3)
+    return foggy
 
 
 def _draw_fog(num: int, rng: Generator, size: int = 256) -> Greys:
@@ -153,7 +146,7 @@ def _draw_fog(num: int, rng: Generator, size: int = 256) -> Greys:
     step, roughness = size, 1.0
 
     def displace(around: Greys) -> Greys:
-        return around / 4 + np.float32(roughness) * (2 * rng.random(around.shape, np.float32) - 1)
+        return around / 4 + roughness * (2 * rng.random(around.shape, np.float32) - 1)
 
     while step >= 2:
         half = step // 2
@@ -172,10 +165,10 @@ def _draw_fog(num: int, rng: Generator, size: int = 256) -> Greys:
 
 def _spatter(images: Greys, rng: Generator) -> Greys:
     """Dark grey blots, mostly opaque."""
-    liquid = _smooth(rng.normal(0.65, 0.3, images.shape).astype(np.float32), 1)
+    liquid = _smooth(rng.normal(0.65, 0.3, images.shape), 1)
     opacity = _smooth((liquid > 0.65).astype(np.float32), 1.5)
     opacity[opacity < 0.8] = 0
-    return images * (1 - opacity) + np.float32(63 / MAX_PIXEL) * opacity
+    return images * (1 - opacity) + 63 / MAX_PIXEL * opacity
 
 
 def _draw_line(start: NDArray[np.floating], end: NDArray[np.floating]) -> Greys:
@@ -188,8 +181,8 @@ def _draw_line(start: NDArray[np.floating], end: NDArray[np.floating]) -> Greys:
     (left, top), (right, bottom) = (point[:, :, None, None] for point in (start, end))
     distance = np.abs(ROWS - top - (bottom - top) / (right - left) * (COLUMNS - left))
     ink = np.clip(np.log(1 - np.minimum(distance, 2.29) / 2.3) + 1, 0, 1)
-    is_between = (np.floor(left) <= COLUMNS) & (np.ceil(right) > COLUMNS)
-    return (ink * is_between).astype(np.float32)
+    line: Greys = ink * ((np.floor(left) <= COLUMNS) & (np.ceil(right) > COLUMNS))
+    return line
 
 
 def _add_dotted_line(images: Greys, rng: Generator) -> Greys:
@@ -215,7 +208,7 @@ def _add_zigzag(images: Greys, rng: Generator) -> Greys:
     return drawn
 
 
-def _find_edges(images: Greys, _: Generator) -> Greys:
+def _find_edges(images: Greys) -> Greys:
     """Canny: the ridges of the gradient above 0.1 that touch one above 0.2, after a blur of one pixel."""
     smoothed = ndimage.gaussian_filter(images, (0, 1, 1), mode="constant")
     # Not ndimage.sobel, which would smooth across the digits too.
@@ -243,14 +236,14 @@ CORRUPTIONS: dict[str, Callable[[Greys, Generator], Greys]] = {
     "glass blur": _blur_by_glass,
     "motion blur": _blur_by_motion,
     "shear": partial(_warp_either_way, make_matrix=_make_shear),
-    "scale": _scale,
+    "scale": lambda images, _: _warp(images, np.eye(2) / 0.7),
     "rotate": partial(_warp_either_way, make_matrix=_make_rotation),
-    "brightness": _brighten,
+    "brightness": lambda images, _: images + 0.5,
     "translate": _translate,
-    "stripe": _invert_stripes,
+    "stripe": lambda images, _: _invert_stripes(images),
     "fog": _add_fog,
     "spatter": _spatter,
     "dotted line": _add_dotted_line,
     "zigzag": _add_zigzag,
-    "canny edges": _find_edges,
+    "canny edges": lambda images, _: _find_edges(images),
 }

@@ -63,7 +63,8 @@ def measure_robustness(
     def read(changed: NDArray[np.uint8]) -> NDArray[np.int64]:
         starts = range(0, len(changed), AT_ONCE)
         parts = [np.asarray(predict(make_batch(changed[start : start + AT_ONCE]))) for start in starts]
-        return np.concatenate(parts).argmax(axis=1)
+        answers: NDArray[np.int64] = np.concatenate(parts).argmax(axis=1)
+        return answers
 
     answers = read(images)
     errors = {name: 100 * float((read(corrupt(images, name, seed)) != labels).mean()) for name in CORRUPTIONS}

@@ -81,7 +81,8 @@ def draw_confusion_matrix(labels: NDArray[np.int64], predicted: NDArray[np.int64
     display.im_.set(data=errors, cmap="Oranges", clim=(0, max(errors.max(), 1)))
     for (row, column), count in np.ndenumerate(display.confusion_matrix):
         if count:
-            axes.text(column, row, f"{count}", ha="center", va="center", fontsize=8)
+            color = "white" if errors[row, column] > 0.6 * errors.max() else "black"
+            axes.text(column, row, f"{count}", ha="center", va="center", fontsize=8, color=color)
     axes.set(title=f"{errors.sum()} of {len(labels):,} misread", xlabel="Read as", ylabel="Label")
     return figure
 

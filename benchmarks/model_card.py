@@ -1,0 +1,83 @@
+"""Make the tables and pictures of docs/model-card.md from what was measured.
+
+Usage:
+    python benchmarks/model_card.py
+
+Each table stands between `<!-- made: name -->` and `<!-- end -->` and comes from models/digits.h5, from that model's
+answers on the test digits, or from a file that another benchmark wrote. Where such a file is missing, the card says so.
+"""
+
+import csv
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import card_tables
+import numpy as np
+from card_pictures import save_pictures
+from card_tables import Measured, Row
+
+from digits.classifier import load_classifier
+from digits.dataset import read_labelled_images
+from digits.images import make_batch
+
+ROOT = Path(__file__).resolve().parents[1]
+CARD = ROOT / "docs" / "model-card.md"
+FILES = ("training", "robustness", "drawings", "reading", "rejection")
+AT_ONCE = 500
+
+SECTIONS: dict[str, Callable[[Measured], str]] = {
+    "figures": card_tables.make_figures,
+    "final": card_tables.make_final,
+    "ablations": card_tables.make_ablations,
+    "digits": card_tables.make_digits,
+    "confusions": card_tables.list_confusions,
+    "labels": card_tables.make_labels,
+    "robustness": card_tables.make_robustness,
+    "drawings": card_tables.make_plain("drawings"),
+    "reading": card_tables.make_plain("reading"),
+    "rejection": card_tables.make_plain("rejection"),
+    "cost": card_tables.make_cost,
+}
+
+
+def load_measured() -> Measured:
+    """Read the model, its answers on the test digits, and the benchmarks' files."""
+    classifier = load_classifier(ROOT / "models" / "digits.h5")
+    test = read_labelled_images(ROOT / "data" / "test.csv.gz")
+    parts = [classifier.predict(make_batch(test.images[i : i + AT_ONCE])) for i in range(0, len(test), AT_ONCE)]
+    files = {name: read_rows(ROOT / "benchmarks" / f"{name}.csv") for name in FILES}
+    artifact = classifier.artifact
+    return Measured(artifact.version, dict(artifact.provenance), test.images, test.labels, np.concatenate(parts), files)
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Return the lines of a benchmark's file, none if there is no file."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def fill_card(card: str, measured: Measured) -> str:
+    """Return the card with every made part made anew.
+
+    Raises:
+        KeyError: If a marker names a part that nobody makes.
+    """
+    made = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+    return made.sub(lambda match: f"{match[1]}\n{SECTIONS[match[2]](measured)}\n\n{match[3]}", card)
+
+
+def main() -> None:
+    """Make pictures and tables."""
+    measured = load_measured()
+    pictures = save_pictures(
+        CARD.parent / "model-card", measured.images, measured.labels, measured.probabilities, measured.files
+    )
+    CARD.write_text(fill_card(CARD.read_text(), measured))
+    print(f"Wrote {CARD.relative_to(ROOT)} and {', '.join(path.name for path in pictures)}.")
+
+
+if __name__ == "__main__":
+    main()
