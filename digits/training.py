@@ -35,9 +35,9 @@ class TrainingConfig:
     seed: int = 42
     epochs: int = 20
     batch_size: int = 100
-    learning_rate: float = 1e-2
+    learning_rate: float = 6e-3
     """The peak, for convolution kernels: reached after the warm-up, then a cosine to zero."""
-    adamw_ratio: float = 0.3
+    adamw_ratio: float = 0.5
     """The other weights' learning rate, as a share of that."""
     warmup_fraction: float = 0.15
     weight_decay: float = 0.01
