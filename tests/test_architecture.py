@@ -20,6 +20,10 @@ ALLOWED = {
     "measures": {"images"},
     "drawings": {"errors"},
     "normalisation": {"images"},
+    "components": set(),
+    "cuts": {"components"},
+    "pieces": {"components", "cuts", "normalisation"},
+    "segmentation": {"images", "normalisation", "pieces"},
     "dataset": {"errors", "images", "table"},
     "augmentation": {"errors", "images"},
     "model": {"errors", "images"},
@@ -41,7 +45,7 @@ DEFERRED = {
     "classifier": {"serving_graph"},  # Keras, only for a file without a graph.
 }
 SERVED = {"errors", "images", "measures", "row_text", "table", "artifact", "acceptance", "classifier"}
-SERVED |= {"drawings", "normalisation"}
+SERVED |= {"drawings", "normalisation", "components", "cuts", "pieces", "segmentation"}
 HEAVY = {"tensorflow", "keras", "pandas", "matplotlib", "sklearn", "scipy"}
 
 
