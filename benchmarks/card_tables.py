@@ -88,7 +88,7 @@ def _summarise(measured: Measured, scored: tuple[str, ...]) -> str:
     for row in lines:
         groups.setdefault((row["scored"], row["config"], row["epochs"]), []).append(row)
     if not groups:
-        return say_missing(f"training.py --score {scored[0]}")
+        return say_missing("training", f" with `{'` or `'.join(scored)}` digits")
     columns = {
         "error_percent": ("error (%)", 3),
         "negative_log_likelihood": ("NLL (nats)", 4),
@@ -160,7 +160,7 @@ def make_robustness(measured: Measured) -> str:
     """Errors on corrupted digits, and changed answers."""
     lines = measured.files["robustness"]
     if not lines:
-        return say_missing("robustness.py")
+        return say_missing("robustness")
     tables = [
         make_table(
             [title, "%"], [[row["row"], f"{float(row['percent']):.2f}"] for row in lines if row["percent_of"] == kind]
@@ -176,7 +176,7 @@ def make_plain(name: str) -> Callable[[Measured], str]:
     def make(measured: Measured) -> str:
         lines = measured.files[name]
         if not lines:
-            return say_missing(f"{name}.py")
+            return say_missing(name)
         shown = [column for column in lines[0] if column not in ("date", "model")]
         header = ["" if column == "row" else _name_column(column) for column in shown]
         table = make_table(header, [[row[column] or "-" for column in shown] for row in lines])
@@ -203,6 +203,6 @@ def _join(words: Iterable[str]) -> str:
     return " and ".join(sorted(words))
 
 
-def say_missing(command: str) -> str:
-    """Say that a figure was not measured yet, and how it is."""
-    return f"Not measured yet: `python benchmarks/{command}`."
+def say_missing(name: str, lines: str = "") -> str:
+    """Say that a figure was not measured yet."""
+    return f"Not measured yet: no `benchmarks/{name}.csv`{lines}."
