@@ -23,7 +23,7 @@ class StrokeVariants:
     """How many variants are added, as a share of the digits of that label."""
 
     slashed_zeros: float = 0.15
-    flagged_ones: float = 0.25
+    flagged_ones: float = 0.2
     crossed_sevens: float = 0.1
 
 
@@ -90,18 +90,18 @@ def _add_flag_and_foot(canvas: NDArray[np.uint8], random: np.random.Generator) -
     top = np.array([rows.min() + 0.5, columns[rows <= rows.min() + 1].mean()])
     bottom = np.array([rows.max() - 0.5, columns[rows >= rows.max() - 1].mean()])
     kind = random.random()
+    has_flag, has_foot = kind < 0.7, kind > 0.3
     segments = []
-    if kind < 0.75:
-        angle = np.deg2rad(random.uniform(-5, 70))  # below level
-        # A long level flag would make it a 7.
-        longest = 0.3 + 0.3 * np.sin(max(angle, 0))
-        length = height * random.uniform(0.15, longest)
+    if has_flag:
+        # Below level. A level flag makes it one of MNIST's sevens, or with a foot one of its twos.
+        angle = np.deg2rad(random.uniform(15 if has_foot else 40, 70))
+        length = height * random.uniform(0.15, 0.35 if has_foot else 0.45)
         segments.append((top, top + length * np.array([np.sin(angle), -np.cos(angle)])))
-    if kind > 0.5:
+    if has_foot:
         tilt = random.normal(0, 0.12)
-        half = height * random.uniform(0.12, 0.35, 2)
         along = np.array([np.sin(tilt), np.cos(tilt)])
-        segments.append((bottom - half[0] * along, bottom + half[1] * along))
+        to_left, to_right = height * random.uniform(0.12, 0.35, 2)
+        segments.append((bottom - to_left * along, bottom + to_right * along))
     return segments
 
 
