@@ -29,7 +29,8 @@ from digits.augmentation import Distortion
 from digits.dataset import LabelledImages, hold_out, read_labelled_images
 from digits.evaluation import evaluate, fit_temperature
 from digits.images import make_batch
-from digits.model import build_network, count_multiply_adds
+from digits.model import build_network, count_multiply_adds, fold_temperature
+from digits.strokes import StrokeVariants
 from digits.training import FAST, TrainingConfig, fit_network
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,6 +41,8 @@ DEFAULT = TrainingConfig()
 CONFIGS = {
     "default": DEFAULT,
     "fast": FAST,
+    "no random convolution": replace(DEFAULT, random_convolution=0.0),
+    "no stroke variants": replace(DEFAULT, variants=StrokeVariants(0.0, 0.0, 0.0)),
     "no finishing epochs": replace(DEFAULT, finishing_epochs=0),
     "affine only": replace(DEFAULT, distortion=replace(DEFAULT.distortion, elastic_pixels=0.0)),
     "half distortion": replace(DEFAULT, distortion=Distortion(6, 0.06, 0.075, 1, 0.25)),
@@ -74,6 +77,7 @@ def measure(name: str, seed: int, score: str, training: LabelledImages, scored: 
         start = time.perf_counter()
         fit_network(network, training, config, Path(folder, "c.weights.h5"), resume=False, verbose=2)
         seconds = time.perf_counter() - start
+    fold_temperature(network, config.temperature)
     probabilities = network.predict(make_batch(scored.images), batch_size=500, verbose=0)
     evaluation = evaluate(probabilities, scored.labels)
     return {
