@@ -19,7 +19,8 @@ ALLOWED = {
     "table": {"errors", "images"},
     "measures": {"images"},
     "drawings": {"errors"},
-    "normalisation": {"images"},
+    "ink": {"images", "components"},
+    "normalisation": {"images", "ink"},
     "components": set(),
     "cuts": {"components"},
     "pieces": {"components", "cuts", "normalisation"},
@@ -45,7 +46,7 @@ DEFERRED = {
     "classifier": {"serving_graph"},  # Keras, only for a file without a graph.
 }
 SERVED = {"errors", "images", "measures", "row_text", "table", "artifact", "acceptance", "classifier"}
-SERVED |= {"drawings", "normalisation", "components", "cuts", "pieces", "segmentation"}
+SERVED |= {"drawings", "ink", "normalisation", "components", "cuts", "pieces", "segmentation"}
 HEAVY = {"tensorflow", "keras", "pandas", "matplotlib", "sklearn", "scipy"}
 
 

@@ -1,0 +1,126 @@
+"""Ink told from paper: polarity, uneven light, the paper's texture and faint lines, specks."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from digits.components import label_components
+from digits.images import MAX_PIXEL
+
+Ink = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+_LIGHT_SIDE = 64  # The light on the paper is measured on this many pixels.
+_STROKE_SHARE = 0.4  # Of the longer side: what is wider is no stroke, but a shadow.
+_STROKE_SHARE_IN_SHADOW = 0.2
+_EVEN_LEVELS = 25  # Of 255, between the darker and the lighter fifth of the border.
+_MIN_CONTRAST = 0.06  # Of the paper's brightness; fainter is no ink.
+_MIN_CONTRAST_TO_NOISE = 4.0
+_STROKE_INK = 0.4  # What belongs to a stroke, beside its soft edge; lines printed on paper are fainter than a pen's.
+_SPECK_SHARE = 0.02  # Of the largest piece's pixels.
+
+
+def extract_ink(drawing: NDArray[np.uint8]) -> Ink:
+    """Tell ink from paper, whatever the light.
+
+    Args:
+        drawing: uint8 `(height, width)`, luminance.
+
+    Returns:
+        float32 `(height, width)` in [0, 1], 0 is paper and 1 is ink; all 0 if there is no ink.
+    """
+    border = _count_levels(np.concatenate([drawing[0], drawing[-1], drawing[:, 0], drawing[:, -1]]))
+    # So few pixels are no photo: what varies along their border is a digit that touches it.
+    is_even = max(drawing.shape) <= _LIGHT_SIDE or _find_level(border, 0.8) - _find_level(border, 0.2) <= _EVEN_LEVELS
+    if _is_lighter_than(_find_level(border, 0.5), drawing) if is_even else _is_ink_light(drawing):
+        drawing = MAX_PIXEL - drawing
+    light = _measure_light(drawing, _STROKE_SHARE if is_even else _STROKE_SHARE_IN_SHADOW)
+    ink = 1 - drawing / np.maximum(light, 1)
+    return _keep_strokes(_stretch_contrast(ink.clip(0, 1)))
+
+
+def _is_lighter_than(paper: int, drawing: NDArray[np.uint8]) -> bool:
+    """Compare paper with the darkest and the lightest that there is."""
+    counts = _count_levels(drawing)
+    return _find_level(counts, 0.99) - paper > paper - _find_level(counts, 0.01)
+
+
+def _is_ink_light(drawing: NDArray[np.uint8]) -> bool:
+    """Compare each pixel with its surroundings: ink is little, but differs most."""
+    small = Image.fromarray(drawing).resize(_fit(drawing.shape), Image.Resampling.BOX)
+    around = np.asarray(small.filter(ImageFilter.GaussianBlur(_LIGHT_SIDE / 8)), np.float32)
+    contrast = (np.asarray(small, np.float32) + 1) / (around + 1) - 1
+    return float((contrast**3).sum()) > 0
+
+
+def _measure_light(drawing: NDArray[np.uint8], stroke_share: float) -> Ink:
+    """Return the brightness that bare paper has at each pixel: a closing wider than any stroke."""
+    height, width = drawing.shape
+    small = Image.fromarray(drawing).resize(_fit(drawing.shape), Image.Resampling.BOX)
+    reach = max(1, round(max(small.size) * stroke_share / 2))
+    paper = _spread(_spread(np.asarray(small, np.float32), reach, np.maximum), reach, np.minimum)
+    return np.asarray(Image.fromarray(paper).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def _fit(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return width and height on which the light is measured."""
+    scale = min(1, _LIGHT_SIDE / max(shape))
+    return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
+
+
+def _spread(values: Ink, reach: int, choose: np.ufunc) -> Ink:
+    """Give each pixel the extreme of the square that reaches this far around it."""
+    for _ in (0, 1):
+        padded = np.pad(values, ((reach, reach), (0, 0)), "edge")
+        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, 0)
+        values = np.ascontiguousarray(choose.reduce(windows, axis=-1).T)
+    return values
+
+
+def _stretch_contrast(ink: Ink) -> Ink:
+    """Map the paper's noise to 0 and a full stroke to 1; all to 0 where what is darkest does not stand out."""
+    counts = _count_levels((ink * MAX_PIXEL).astype(np.uint8))
+    threshold = _find_threshold(counts)
+    paper, strokes = counts.copy(), counts.copy()
+    paper[threshold + 1 :] = strokes[: threshold + 1] = 0
+    # The median and not the deviation: a stroke's soft edge lies below the threshold, too, and is no noise.
+    usual, full = _find_level(paper, 0.5) / MAX_PIXEL, _find_level(strokes, 0.9) / MAX_PIXEL
+    spread = usual - _find_level(paper, 0.1) / MAX_PIXEL
+    if full < _MIN_CONTRAST or full - usual < _MIN_CONTRAST_TO_NOISE * spread:
+        return np.zeros_like(ink)
+    noise = min(3 * usual, threshold / MAX_PIXEL)
+    return ((ink - noise) / max(full - noise, 1 / MAX_PIXEL)).clip(0, 1)
+
+
+def _keep_strokes(ink: Ink) -> Ink:
+    """Keep what is dark, with its soft edge, and leave out specks and what is faint."""
+    mask = ink > _STROKE_INK
+    labels, num_pieces = label_components(mask)
+    if num_pieces > 1:
+        areas = np.bincount(labels.ravel())
+        areas[0] = 0
+        mask = (areas >= _SPECK_SHARE * areas.max())[labels] & mask
+    edge = max(2, round(max(ink.shape) / 128))
+    near = Image.fromarray(mask.view(np.uint8)).filter(ImageFilter.MaxFilter(3))
+    for _ in range(edge - 1):
+        near = near.filter(ImageFilter.MaxFilter(3))
+    return np.where(np.asarray(near, bool), ink, np.float32(0))
+
+
+def _count_levels(values: NDArray[np.uint8]) -> NDArray[np.intp]:
+    return np.bincount(values.ravel(), minlength=MAX_PIXEL + 1)
+
+
+def _find_level(counts: NDArray[np.intp], share: float) -> int:
+    """Return the level that this share of the values lies at or below."""
+    below = counts.cumsum()
+    return int(np.searchsorted(below, share * below[-1]))
+
+
+def _find_threshold(counts: NDArray[np.intp]) -> int:
+    """Return Otsu's threshold (IEEE Transactions on Systems, Man, and Cybernetics 9(1), 1979)."""
+    below = counts.cumsum().astype(np.float64)
+    sums = (counts * np.arange(len(counts))).cumsum()
+    above = below[-1] - below
+    between = (sums * below[-1] - sums[-1] * below) ** 2 / np.maximum(below * above, 1)
+    return int(between.argmax())
