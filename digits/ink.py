@@ -14,9 +14,11 @@ _LIGHT_SIDE = 64  # The light on the paper is measured on this many pixels.
 _STROKE_SHARE = 0.4  # Of the longer side: what is wider is no stroke, but a shadow.
 _STROKE_SHARE_IN_SHADOW = 0.2
 _EVEN_LEVELS = 25  # Of 255, between the darker and the lighter fifth of the border.
-_MIN_CONTRAST = 0.06  # Of the paper's brightness; fainter is no ink.
-_MIN_CONTRAST_TO_NOISE = 4.0
+_MIN_CONTRAST = 0.1  # Of the paper's brightness, as yellow has on white; fainter is no ink.
+_MIN_CONTRAST_IN_SHADOW = 0.22
+_MIN_CONTRAST_TO_NOISE = 6.0
 _STROKE_INK = 0.4  # What belongs to a stroke, beside its soft edge; lines printed on paper are fainter than a pen's.
+_LINE_SHARE = 0.1  # Of the drawing's height.
 _SPECK_SHARE = 0.02  # Of the largest piece's pixels.
 
 
@@ -34,9 +36,11 @@ def extract_ink(drawing: NDArray[np.uint8]) -> Ink:
     is_even = max(drawing.shape) <= _LIGHT_SIDE or _find_level(border, 0.8) - _find_level(border, 0.2) <= _EVEN_LEVELS
     if _is_lighter_than(_find_level(border, 0.5), drawing) if is_even else _is_ink_light(drawing):
         drawing = MAX_PIXEL - drawing
-    light = _measure_light(drawing, _STROKE_SHARE if is_even else _STROKE_SHARE_IN_SHADOW)
-    ink = 1 - drawing / np.maximum(light, 1)
-    return _keep_strokes(_stretch_contrast(ink.clip(0, 1)))
+    stroke_share, min_contrast = (
+        (_STROKE_SHARE, _MIN_CONTRAST) if is_even else (_STROKE_SHARE_IN_SHADOW, _MIN_CONTRAST_IN_SHADOW)
+    )
+    ink = 1 - drawing / np.maximum(_measure_light(drawing, stroke_share), 1)
+    return _keep_strokes(_stretch_contrast(ink.clip(0, 1), min_contrast))
 
 
 def _is_lighter_than(paper: int, drawing: NDArray[np.uint8]) -> bool:
@@ -77,7 +81,7 @@ def _spread(values: Ink, reach: int, choose: np.ufunc) -> Ink:
     return values
 
 
-def _stretch_contrast(ink: Ink) -> Ink:
+def _stretch_contrast(ink: Ink, min_contrast: float) -> Ink:
     """Map the paper's noise to 0 and a full stroke to 1; all to 0 where what is darkest does not stand out."""
     counts = _count_levels((ink * MAX_PIXEL).astype(np.uint8))
     threshold = _find_threshold(counts)
@@ -86,7 +90,7 @@ def _stretch_contrast(ink: Ink) -> Ink:
     # The median and not the deviation: a stroke's soft edge lies below the threshold, too, and is no noise.
     usual, full = _find_level(paper, 0.5) / MAX_PIXEL, _find_level(strokes, 0.9) / MAX_PIXEL
     spread = usual - _find_level(paper, 0.1) / MAX_PIXEL
-    if full < _MIN_CONTRAST or full - usual < _MIN_CONTRAST_TO_NOISE * spread:
+    if full < min_contrast or full - usual < _MIN_CONTRAST_TO_NOISE * spread:
         return np.zeros_like(ink)
     noise = min(3 * usual, threshold / MAX_PIXEL)
     return ((ink - noise) / max(full - noise, 1 / MAX_PIXEL)).clip(0, 1)
@@ -96,10 +100,13 @@ def _keep_strokes(ink: Ink) -> Ink:
     """Keep what is dark, with its soft edge, and leave out specks and what is faint."""
     mask = ink > _STROKE_INK
     labels, num_pieces = label_components(mask)
-    if num_pieces > 1:
-        areas = np.bincount(labels.ravel())
-        areas[0] = 0
-        mask = (areas >= _SPECK_SHARE * areas.max())[labels] & mask
+    areas = np.bincount(labels.ravel(), minlength=num_pieces + 1)
+    areas[0] = 0
+    # What runs from edge to edge and is flat is a printed line; one that a digit stands on is not told apart.
+    for piece in np.intersect1d(labels[:, 0], labels[:, -1]):
+        if piece and np.ptp(np.flatnonzero((labels == piece).any(axis=1))) < _LINE_SHARE * len(ink):
+            areas[piece] = 0
+    mask &= (areas >= max(_SPECK_SHARE * areas.max(), 1))[labels]
     edge = max(2, round(max(ink.shape) / 128))
     near = Image.fromarray(mask.view(np.uint8)).filter(ImageFilter.MaxFilter(3))
     for _ in range(edge - 1):

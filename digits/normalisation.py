@@ -92,7 +92,7 @@ def _widen(ink: Ink, diagonally: bool) -> Ink:
 
 
 def _resample(digit: Ink, height: int, width: int) -> Ink:
-    method = Image.Resampling.BOX if max(digit.shape) >= _DIGIT_SIDE else Image.Resampling.BICUBIC
+    method = Image.Resampling.BOX if max(digit.shape) >= _DIGIT_SIDE else Image.Resampling.LANCZOS
     resampled = Image.fromarray(np.ascontiguousarray(digit)).resize((width, height), method)
     return np.asarray(resampled).clip(0, 1)
 
