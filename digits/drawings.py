@@ -62,6 +62,15 @@ def decode_drawing(encoded: bytes, max_pixels: int = MAX_DRAWING_PIXELS) -> NDAr
         ) from error
 
 
+def measure_longer_side(encoded: bytes) -> int:
+    """Return the longer side of a picture in its own pixels, from its header: what a reduced drawing is scaled back by.
+
+    Raises:
+        DrawingError: If the file is no image.
+    """
+    return max(_open_image(encoded).size)
+
+
 def _open_image(encoded: bytes) -> Image.Image:
     """Read the header only."""
     # Pillow would import its forty plugins to find these two.

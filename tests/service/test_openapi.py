@@ -31,7 +31,7 @@ V2_PATHS = [
     for path in ("", "/health/live", "/health/ready", "/models/digits", "/models/digits/infer", "/models/digits/ready")
 ]
 PATHS = ["/", "/healthcheck", "/healthz", "/metrics", "/model", "/predict", "/predict/batch", "/predict/image"]
-PATHS += ["/readyz", *V2_PATHS]
+PATHS += ["/read", "/readyz", *V2_PATHS]
 
 
 @pytest.fixture(scope="module")

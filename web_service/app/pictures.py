@@ -1,6 +1,7 @@
 """`POST /predict/image` and `POST /read`: digits as people draw and photograph them."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 
@@ -14,14 +15,29 @@ from app.errors import SMALLER_PICTURE
 from app.openapi import document_errors
 from app.picture_body import check_picture_type, unpack_picture
 from app.pictures_openapi import document_picture, list_picture_errors
-from app.reading import Reading, compute_in_lane, read_pixels
-from app.schemas import DrawingPrediction
+from app.reading import Pixels, Reading, compute_in_lane, read_pixels
+from app.schemas import DrawingPrediction, NumberReading
+from digits.acceptance import Reason
 from digits.classifier import Classifier
-from digits.drawings import decode_drawing
-from digits.images import NUM_PIXELS
+from digits.drawings import decode_drawing, measure_longer_side
+from digits.images import NUM_CLASSES, NUM_PIXELS, make_batch
+from digits.measures import measure_moments
 from digits.normalisation import normalise_drawing
+from digits.segmentation import ReadDigit, read_number
 
-Drawing = NDArray[np.uint8]
+
+@dataclass(frozen=True)
+class Picture:
+    """What came.
+
+    Attributes:
+        drawing: uint8 `(height, width)`, luminance.
+        scale: How many of the picture's own pixels one of these is wide.
+    """
+
+    drawing: NDArray[np.uint8]
+    scale: float
+
 
 router = APIRouter()
 
@@ -45,16 +61,64 @@ async def predict_image(request: Request) -> Response:
     return answer_json({**answer, "image": image, "model": classifier.artifact.version})
 
 
-async def _receive_picture(request: Request) -> Callable[[], Drawing]:
+@router.post(
+    "/read",
+    summary="Read a number from a drawing or photo",
+    responses={200: {"model": NumberReading}, **document_errors(*list_picture_errors())},
+    openapi_extra=document_picture(),
+)
+async def read_several(request: Request) -> Response:
+    """Send a picture of several digits side by side, and get the number that they make, left to right.
+
+    Touching digits are split where their outline shows the place. What does not look like a digit is listed, and left
+    out of `number`.
+    """
+    classifier = get_classifier(request)
+    decode = await _receive_picture(request)
+    digits, reading = await compute_in_lane(request, partial(_read_digits, classifier, decode))
+    request.scope["observation"].reading = reading
+    number = "".join(str(one["digit"]) for one in digits if one["accepted"])
+    return answer_json({"number": number, "digits": digits, "model": classifier.artifact.version})
+
+
+async def _receive_picture(request: Request) -> Callable[[], Picture]:
     """Receive a body, to be decoded where it holds up nobody."""
     content_type = request.headers.get("content-type")
     check_picture_type(content_type)
     settings = request.app.state.settings
     body = await read_body(request, settings.max_image_bytes, SMALLER_PICTURE)
-    return lambda: decode_drawing(unpack_picture(content_type, body), settings.max_image_pixels)
+
+    def decode() -> Picture:
+        encoded = unpack_picture(content_type, body)
+        drawing = decode_drawing(encoded, settings.max_image_pixels)
+        return Picture(drawing, measure_longer_side(encoded) / max(drawing.shape))
+
+    return decode
 
 
-def _read_digit(classifier: Classifier, decode: Callable[[], Drawing]) -> tuple[Drawing, Reading]:
+def _read_digit(classifier: Classifier, decode: Callable[[], Picture]) -> tuple[Pixels, Reading]:
     started = perf_counter()
-    image = normalise_drawing(decode())
+    image = normalise_drawing(decode().drawing)
     return image, read_pixels(classifier, image.reshape(1, NUM_PIXELS), perf_counter() - started)
+
+
+def _read_digits(classifier: Classifier, decode: Callable[[], Picture]) -> tuple[list[dict[str, object]], Reading]:
+    started = perf_counter()
+    picture = decode()
+    decoded = perf_counter()
+    found = read_number(picture.drawing, classifier.compute_probabilities, classifier.measure_acceptance)
+    pixels = np.array([one.image for one in found], np.uint8).reshape(-1, NUM_PIXELS)
+    probabilities = np.array([one.probabilities for one in found], np.float32).reshape(-1, NUM_CLASSES)
+    reasons = classifier.judge(make_batch(pixels), probabilities) if found else []
+    reading = Reading(measure_moments(pixels), probabilities, reasons, decoded - started, perf_counter() - decoded)
+    return [_describe_part(*one, picture.scale) for one in zip(found, reasons, strict=True)], reading
+
+
+def _describe_part(part: ReadDigit, reason: Reason | None, scale: float) -> dict[str, object]:
+    return {
+        "digit": part.digit,
+        "confidence": part.probabilities[part.digit],
+        "accepted": reason is None,
+        "reason": reason,
+        "box": [round(side * scale) for side in part.box],
+    }

@@ -37,6 +37,12 @@ export function showNothing(mode) {
   boxes.replaceChildren();
 }
 
+/** Make room for why there is no answer. */
+export function showTrouble() {
+  showNothing("one");
+  answerSection.dataset.mood = "trouble";
+}
+
 /** Show the answer of /predict/image. */
 export function showDigit(answer, isFinished) {
   const sentence = describeDigit(answer);
@@ -88,7 +94,7 @@ function describeNumber({ digits }) {
 
 function makeChip(one) {
   const chip = make("li");
-  const share = make("span", one.accepted ? formatConfidence(one.confidence) : "no digit?");
+  const share = make("span", one.accepted ? formatConfidence(one.confidence, ">") : "no digit?");
   chip.append(make("b", `${one.digit}`), share);
   chip.classList.toggle("refused", !one.accepted);
   return chip;
@@ -116,8 +122,8 @@ function paintSeen(image) {
   context.putImageData(pixels, 0, 0);
 }
 
-function formatConfidence(confidence) {
-  return confidence > 0.9995 ? "more than 99.9 %" : `${(100 * confidence).toFixed(1)} %`;
+function formatConfidence(confidence, above = "more than") {
+  return confidence > 0.9995 ? `${above} 99.9 %` : `${(100 * confidence).toFixed(1)} %`;
 }
 
 function name(digit) {

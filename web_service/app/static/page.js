@@ -1,6 +1,6 @@
 // What belongs together: the sheet, the reader, the answer, and the buttons.
 
-import { showDigit, showNothing, showNumber } from "./answer.js";
+import { showDigit, showNothing, showNumber, showTrouble } from "./answer.js";
 import { writeCommand } from "./curl.js";
 import { findPhoto, preparePhoto } from "./photo.js";
 import { Reader } from "./reader.js";
@@ -45,7 +45,7 @@ function takeAnswer(answer, question) {
 }
 
 function takeTrouble(error) {
-  showNothing(desk.dataset.mode);
+  showTrouble();
   trouble.querySelector("p").textContent = error.message;
   trouble.hidden = false;
   const needsKey = error.code === "unauthorized";

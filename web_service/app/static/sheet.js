@@ -1,9 +1,9 @@
 // The sheet of paper: strokes or a photo on it, every step can be taken back.
 
 // In units of the paper, which are the pixels of the picture that is sent.
-const HEIGHT = 448;
-const WIDTHS = { one: 448, several: 1120 };
-const PENS = { one: 30, several: 22 };
+const HEIGHT = 256;
+const WIDTHS = { one: 256, several: 640 };
+const PENS = { one: 17, several: 12 };
 const EMPTY = { strokes: [], photo: null };
 
 export class Sheet {
