@@ -56,6 +56,16 @@ validate: $(READY) ## Train on 50,000 of the training digits and score the other
 model_card: $(READY) ## Make the tables and pictures of docs/model-card.md from the model and the benchmarks' files
 	$(PYTHON) benchmarks/model_card.py
 
+.PHONY: notebook
+notebook: $(READY) ## Run baseline.ipynb from top to bottom, about 15 minutes; QUICK=1: a slice, into reports/
+	$(if $(TRIALS),SEARCH_TRIALS=$(TRIALS)) $(if $(STORAGE),SEARCH_STORAGE='$(STORAGE)') $(if $(QUICK),NOTEBOOK_QUICK=1) \
+	    $(PYTHON) -m digits.notebook baseline.ipynb $(if $(QUICK),--output reports/baseline-quick.ipynb --kept reports/quick)
+
+.PHONY: tune
+tune: $(READY) ## Search for a network (TRIALS=40 WORKERS=2 STORAGE=postgresql+psycopg://...); goes on where it was
+	$(if $(STORAGE),SEARCH_STORAGE='$(STORAGE)') $(PYTHON) -m digits.search $(if $(TRIALS),--trials $(TRIALS)) \
+	    $(if $(WORKERS),--workers $(WORKERS)) $(ARGS)
+
 .PHONY: submission
 submission: $(READY) ## Read the digits of TEST=test.csv into Kaggle's submission.csv (MODEL=models/digits.h5)
 	@test -n "$(TEST)" || { echo 'error: name the file to read: make submission TEST=path/to/test.csv' >&2; exit 1; }
@@ -69,6 +79,10 @@ test_server: $(READY) ## Serve on port 9696 and reload on a change
 test_client: ## Post row_data.json to the running server
 	@curl --silent --show-error --fail-with-body --header 'Content-Type: application/json' \
 	    --data @row_data.json http://localhost:$(PORT)/predict && echo
+
+.PHONY: screenshot
+screenshot: $(READY) ## Draw on the page in a browser and write docs/page.png, the picture in README.md
+	$(PYTHON) tests/service/screenshot.py
 
 .PHONY: docker_build
 docker_build: ## Build the image digit_recognizer:v1

@@ -23,16 +23,31 @@ ALLOWED = {
     "normalisation": {"images", "ink"},
     "components": set(),
     "cuts": {"components"},
-    "pieces": {"components", "cuts", "normalisation"},
-    "segmentation": {"images", "normalisation", "pieces"},
+    "pieces": {"images", "ink", "components", "cuts"},
+    "lattice": {"pieces"},
+    "segmentation": {"images", "ink", "normalisation", "pieces", "lattice"},
     "dataset": {"errors", "images", "table"},
     "augmentation": {"errors", "images"},
     "model": {"errors", "images"},
     "evaluation": {"errors", "images"},
     "artifact": {"errors", "images"},
     "acceptance": {"errors"},
+    "glyphs": set(),
+    "pen": {"images"},
+    "silhouettes": {"images"},
+    "negatives": {"images", "glyphs", "pen", "silhouettes"},
+    "acceptance_network": {
+        *("images", "errors", "acceptance", "artifact", "classifier", "dataset", "model", "negatives"),
+        *("serving_graph", "training"),
+    },
     "classifier": {"errors", "images", "artifact", "acceptance"},
     "plots": {"errors", "images", "evaluation", "training"},
+    "short_training": {"errors", "images", "dataset", "augmentation", "training"},
+    "search": {"errors", "images", "dataset", "short_training", "training"},
+    "exploration": {"images", "classifier"},
+    "exploration_plots": {"images"},
+    "network_plots": {"exploration_plots", "short_training"},
+    "notebook": {"errors"},
     "serving_graph": {"errors", "images", "artifact"},
     "submission": {"errors", "images", "dataset", "artifact", "classifier"},
     "strokes": {"images", "normalisation"},
@@ -46,7 +61,7 @@ DEFERRED = {
     "classifier": {"serving_graph"},  # Keras, only for a file without a graph.
 }
 SERVED = {"errors", "images", "measures", "row_text", "table", "artifact", "acceptance", "classifier"}
-SERVED |= {"drawings", "ink", "normalisation", "components", "cuts", "pieces", "segmentation"}
+SERVED |= {"drawings", "ink", "normalisation", "components", "cuts", "pieces", "lattice", "segmentation"}
 HEAVY = {"tensorflow", "keras", "pandas", "matplotlib", "sklearn", "scipy"}
 
 

@@ -28,6 +28,7 @@ from manifests import (
 
 NAMESPACE = "digits"
 ALONE = ("kube-config/gateway-deployment.yaml", "kube-config/gateway-service.yaml")
+TUNE_JOB = "kube-config/tune-job.yaml"
 EKSCTL_SCHEMA = ROOT.parent / "shared" / "eksctl-schema.json"
 # Kinds of the cluster, which have no namespace.
 CLUSTER_KINDS = {"Namespace"}
@@ -49,7 +50,7 @@ def test_rendered_objects_are_valid_by_the_clusters_schemas(folder: str) -> None
         validate(obj)
 
 
-@pytest.mark.parametrize("path", [*ALONE, "kube-config/network-policy-controller.yaml"])
+@pytest.mark.parametrize("path", [*ALONE, TUNE_JOB, "kube-config/network-policy-controller.yaml"])
 def test_single_file_is_valid_by_the_clusters_schemas(path: str) -> None:
     for obj in read_objects(path):
         validate(obj)
@@ -84,11 +85,11 @@ def test_single_file_needs_nothing_that_a_plain_cluster_lacks(path: str) -> None
     assert "serviceAccountName" not in obj["spec"].get("template", {}).get("spec", {})
 
 
-def test_kustomization_applies_every_file_but_the_clusters() -> None:
+def test_kustomization_applies_every_file_but_the_clusters_and_the_searchs() -> None:
     folder = ROOT / "kube-config"
     named = set(yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"])
-    of_the_cluster = {"kustomization.yaml", "cluster.yaml", "network-policy-controller.yaml"}
-    assert named == {path.name for path in folder.glob("*.yaml")} - of_the_cluster
+    others = {"kustomization.yaml", "cluster.yaml", "network-policy-controller.yaml", Path(TUNE_JOB).name}
+    assert named == {path.name for path in folder.glob("*.yaml")} - others
 
 
 @pytest.mark.parametrize("folder", KUSTOMIZATIONS)
@@ -212,7 +213,10 @@ def test_image_is_named_in_one_place() -> None:
         for line in path.read_text().splitlines()
         if line.strip().removeprefix("- ").startswith(("image:", "newName:", "newTag:"))
     ]
-    assert naming == [("kube-config/gateway-deployment.yaml", f"image: {DEFAULT_IMAGE}")]
+    assert naming == [
+        ("kube-config/gateway-deployment.yaml", f"image: {DEFAULT_IMAGE}"),
+        (TUNE_JOB, "image: digit_recognizer_tune:v1"),
+    ]
 
 
 @pytest.mark.parametrize("folder", KUSTOMIZATIONS)

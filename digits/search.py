@@ -1,0 +1,238 @@
+"""The search for a network: candidates of one family, each trained for a moment and scored on held-out training digits.
+
+`make tune` and the notebook run this one search. A study lives in a database: it goes on where it was interrupted, and
+several workers, on one machine or on many, add trials to it at once. The test digits play no part.
+"""
+
+import argparse
+import hashlib
+import json
+import multiprocessing
+import os
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import keras
+import optuna
+from keras import layers
+from optuna.trial import TrialState
+
+from digits.dataset import LabelledImages, hold_out, read_labelled_images
+from digits.errors import ConfigurationError, DigitsError
+from digits.images import BATCH_SHAPE, NUM_CLASSES
+from digits.short_training import ShortRun, predict_probabilities, train_briefly
+from digits.training import TrainingConfig
+
+DATA = Path("data/train.csv.gz")
+DEFAULT_STORAGE = "sqlite:///reports/search.db"
+DEFAULT_TRIALS = 40
+_NUM_POINTS = 5
+_HEARTBEAT_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one trial may cost, and from which seed all of them draw."""
+
+    num_digits: int = 6_000
+    num_held_out: int = 5_000
+    epochs: int = 2
+    seed: int = 42
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One point of the search space.
+
+    Attributes:
+        width: Channels of the first stage; the second has twice as many.
+        depth: 3x3 convolutions a stage.
+        dropout: Share of features left out before the scores while training.
+        strength: Of the shipped model's distortion, 0 none.
+        learning_rate: At the start; a cosine takes it to zero.
+    """
+
+    width: int
+    depth: int
+    dropout: float
+    strength: float
+    learning_rate: float
+
+
+def suggest_candidate(trial: optuna.trial.BaseTrial) -> Candidate:
+    """Draw a candidate: the search space stands here and nowhere else."""
+    return Candidate(
+        width=trial.suggest_int("width", 8, 32, step=8),
+        depth=trial.suggest_int("depth", 1, 3),
+        dropout=trial.suggest_float("dropout", 0.0, 0.5),
+        strength=trial.suggest_float("strength", 0.0, 1.0),
+        learning_rate=trial.suggest_float("learning_rate", 3e-4, 1e-2, log=True),
+    )
+
+
+def build_candidate(candidate: Candidate) -> keras.Model:
+    """Build the untrained network: 5x5 stride 2, two stages of 3x3 convolutions on 14x14 and 7x7, dropout, scores.
+
+    Returns:
+        A model from float32 `(n, 28, 28, 1)` in [0, 1] to logits `(n, 10)`.
+    """
+    pixels = keras.Input(BATCH_SHAPE, name="pixels")
+    x = _add_convolution(pixels, candidate.width, kernel_size=5, strides=2)
+    for stage in range(2):
+        channels = candidate.width * 2**stage
+        for place in range(candidate.depth):
+            x = _add_convolution(x, channels, strides=2 if stage and not place else 1)
+    x = layers.Dropout(candidate.dropout)(layers.Flatten()(x))
+    return keras.Model(pixels, layers.Dense(NUM_CLASSES, name="logits")(x), name="candidate")
+
+
+def _add_convolution(x: keras.KerasTensor, channels: int, kernel_size: int = 3, strides: int = 1) -> keras.KerasTensor:
+    x = layers.Conv2D(channels, kernel_size, strides=strides, padding="same", use_bias=False)(x)
+    # A few hundred steps are all there is: the usual momentum of 0.99 would still remember the start.
+    return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+
+
+def score_candidate(trial: optuna.Trial, training: LabelledImages, held_out: LabelledImages, budget: Budget) -> float:
+    """Train one candidate and return its error on the held-out digits in percent; hopeless ones are stopped early.
+
+    Raises:
+        optuna.TrialPruned: If it is worse than most were at the same point.
+    """
+    candidate = suggest_candidate(trial)
+
+    def report(point: int, error: float) -> None:
+        trial.report(100 * error, point)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(budget.seed)
+    network = build_candidate(candidate)
+    run = ShortRun(budget.epochs, candidate.learning_rate, candidate.strength, num_points=_NUM_POINTS, seed=budget.seed)
+    train_briefly(network, training, held_out, run, report)
+    predicted = predict_probabilities(network, held_out.images).argmax(axis=1)
+    return 100 * float((predicted != held_out.labels).mean())
+
+
+def open_study(storage: str, budget: Budget) -> optuna.Study:
+    """Open the study of this budget, or begin it; another budget is another study, so that scores stay comparable.
+
+    Args:
+        storage: A database as SQLAlchemy names it: `sqlite:///file`, `postgresql+psycopg://user:password@host/name`.
+        budget: What a trial costs.
+
+    Raises:
+        ConfigurationError: If the database cannot be opened.
+    """
+    if storage.startswith("sqlite:///"):
+        Path(storage.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    comparable = {"budget": asdict(budget), "distortion": asdict(TrainingConfig().distortion)}
+    name = "digits-" + hashlib.sha256(json.dumps(comparable).encode()).hexdigest()[:8]
+    try:
+        database = optuna.storages.RDBStorage(
+            storage,
+            # A worker that died is known by its silence; its trial is drawn again by another.
+            heartbeat_interval=_HEARTBEAT_SECONDS,
+            grace_period=3 * _HEARTBEAT_SECONDS,
+            failed_trial_callback=optuna.storages.RetryFailedTrialCallback(max_retry=2),
+        )
+        return optuna.create_study(
+            storage=database,
+            study_name=name,
+            load_if_exists=True,
+            direction="minimize",
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
+        )
+    # SQLAlchemy, its drivers and a missing driver each raise their own; none of them says what was asked for.
+    except Exception as error:
+        raise ConfigurationError(
+            f"The study cannot be opened at {_hide_password(storage)} ({type(error).__name__}: {error}); expected a "
+            "database that can be reached, such as sqlite:///reports/search.db or "
+            "postgresql+psycopg://user:password@host/name."
+        ) from error
+
+
+def _hide_password(storage: str) -> str:
+    before, at, host = storage.rpartition("@")
+    return f"{before.rpartition(':')[0]}:***{at}{host}" if at else storage
+
+
+def run_trials(study: optuna.Study, digits: LabelledImages, num_trials: int, budget: Budget, worker: int = 0) -> None:
+    """Add trials until the study has `num_trials`, those of other workers among them.
+
+    Args:
+        study: As `open_study` opens it.
+        digits: Training digits; a part of them is held out.
+        num_trials: In the study, not more.
+        budget: What a trial costs.
+        worker: Its number, so that no two workers draw the same candidates.
+    """
+    kept, held_out = hold_out(digits, 1 / 6, budget.seed)
+    training, scored = kept.take(slice(budget.num_digits)), held_out.take(slice(budget.num_held_out))
+    while _count_trials(study) < num_trials:
+        # The draw depends on the trial's number, not on what was drawn before: a resumed study repeats nothing.
+        seed = int(hashlib.sha256(f"{budget.seed} {worker} {len(study.trials)}".encode()).hexdigest()[:8], 16)
+        study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=8, multivariate=True)
+        study.optimize(lambda trial: score_candidate(trial, training, scored, budget), n_trials=1)
+
+
+def _count_trials(study: optuna.Study) -> int:
+    """Return how many trials are done or under way; those of workers that died are handed back first."""
+    optuna.storages.fail_stale_trials(study)
+    under_way = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+    return len(study.get_trials(deepcopy=False, states=under_way))
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line; what is secret or differs between machines may come from the environment."""
+    parser = argparse.ArgumentParser(
+        description="Search for a network; the same command goes on with an earlier search."
+    )
+    parser.add_argument("--trials", type=int, default=DEFAULT_TRIALS, help="in the study, earlier ones included")
+    parser.add_argument("--workers", type=int, default=1, help="processes on this machine (default: 1)")
+    parser.add_argument("--epochs", type=int, default=Budget.epochs, help="of each trial")
+    parser.add_argument("--digits", type=int, default=Budget.num_digits, help="to train each trial on")
+    parser.add_argument("--data", type=Path, default=DATA, help=f"labelled digits (default: {DATA})")
+    return parser.parse_args()
+
+
+def work(storage: str, data: Path, num_trials: int, budget: Budget, worker: int) -> None:
+    """Be one worker, in a process of its own."""
+    run_trials(open_study(storage, budget), read_labelled_images(data), num_trials, budget, worker)
+
+
+def main() -> None:
+    """Open the study, set the workers to it, say what was found."""
+    arguments = parse_arguments()
+    # Not an option: a password on a command line can be read by everybody on the machine.
+    storage = os.environ.get("SEARCH_STORAGE") or DEFAULT_STORAGE
+    budget = Budget(num_digits=arguments.digits, epochs=arguments.epochs)
+    study = open_study(storage, budget)
+    print(f"Study {study.study_name} at {_hide_password(storage)}: {len(study.trials)} trials so far.", flush=True)
+
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max((os.cpu_count() or 1) // arguments.workers, 1)))
+    # An indexed Kubernetes Job numbers its pods.
+    first = int(os.environ.get("JOB_COMPLETION_INDEX", "0")) * arguments.workers
+    spawn = multiprocessing.get_context("spawn")
+    workers = [
+        spawn.Process(target=work, args=(storage, arguments.data, arguments.trials, budget, first + place))
+        for place in range(arguments.workers)
+    ]
+    for process in workers:
+        process.start()
+    for process in workers:
+        process.join()
+    if any(process.exitcode for process in workers):
+        raise ConfigurationError("A worker failed, its message is above; the same command goes on with the search.")
+    best = study.best_trial
+    print(f"{len(study.trials)} trials; best: {best.value:.2f} % of held-out digits misread with {best.params}.")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (DigitsError, OSError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("\nInterrupted; the same command goes on with the search.")

@@ -1,0 +1,24 @@
+# A worker of the search (make tune), for kube-config/tune-job.yaml. Built from the repository root:
+#   docker build --platform linux/amd64 -t digit_recognizer_tune:v1 -f kube-config/tune.Dockerfile .
+#
+# It holds everything that training needs, TensorFlow among it: large, and not meant to serve.
+ARG PYTHON_IMAGE=python:3.11.15-slim-bookworm
+FROM ${PYTHON_IMAGE}
+
+ENV PYTHONPATH=/app \
+    PYTHONUNBUFFERED=1 \
+    # The root file system is read-only; what libraries keep for themselves goes to /tmp.
+    PYTHONDONTWRITEBYTECODE=1 \
+    HOME=/tmp \
+    TF_CPP_MIN_LOG_LEVEL=3
+
+WORKDIR /app
+COPY requirements.txt pyproject.toml LICENSE README.md /app/
+COPY web_service/requirements.txt /app/web_service/requirements.txt
+COPY digits /app/digits
+RUN pip install --no-cache-dir --only-binary :all: --requirement requirements.txt && chmod -R a+rX /app
+COPY data/train.csv.gz /app/data/train.csv.gz
+RUN chmod -R a+rX /app/data
+
+USER 10001:10001
+ENTRYPOINT ["python", "-m", "digits.search"]
