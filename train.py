@@ -1,7 +1,8 @@
 """Train the digit recogniser and write models/digits.h5.
 
 The experiment: augmented training on all training digits with one schedule and a fixed seed; the test digits are scored
-once, at the end. Whatever was chosen, was chosen with `--hold-out` on training digits.
+once, at the end. Whatever was chosen, was chosen with `--hold-out` on training digits. A second, small network then
+learns to tell digits from all else.
 """
 
 import argparse
@@ -9,12 +10,14 @@ import resource
 import sys
 import time
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 from absl import logging
 
+from digits.acceptance_network import configure_acceptance, train_acceptance
 from digits.artifact import write_artifact
 from digits.dataset import LabelledImages, hold_out, read_labelled_images
 from digits.errors import DigitsError
@@ -108,23 +111,28 @@ def main() -> None:
     seconds = time.perf_counter() - start
 
     fold_temperature(network, config.temperature)
+    predict = partial(network.predict, batch_size=500, verbose=0)
+    print("Now a small network, to tell digits from all else.")
+    graph, acceptance = train_acceptance(training, predict, configure_acceptance(config, arguments.fast), verbose)
     scoring_batch = make_batch(scoring.images)
-    probabilities = network.predict(scoring_batch, batch_size=500, verbose=0)
+    probabilities = predict(scoring_batch)
     evaluation = evaluate(probabilities, scoring.labels)
     provenance = {
         "scored_on": {"what": scored, "sha256": scoring.sha256},
         "metrics": {**asdict(evaluation), "accuracy": evaluation.accuracy},
         "training_seconds": round(seconds, 1),  # Since it was resumed, if it was.
         "resumed": arguments.resume,
+        "acceptance": acceptance,
         **describe_run(config, training, arguments.data.name, network),
     }
-    write_artifact(arguments.output, network, provenance, sample=scoring_batch[:500])
+    write_artifact(arguments.output, network, provenance, scoring_batch[:500], graph)
     checkpoint.unlink(missing_ok=True)
     plots = save_reports(arguments.reports, history, scoring.images, scoring.labels, probabilities)
 
     # Only held-out training digits may choose a setting.
     temperature = fit_temperature(probabilities, scoring.labels) if arguments.hold_out is not None else None
     print_summary(evaluation, scored, seconds, temperature)
+    print(f"  taken for digits    {acceptance['accepted_share']:.2%} of {acceptance['num_held_out']:,} training digits")
     print(f"\nWrote {arguments.output} and {', '.join(map(str, plots))}.")
 
 

@@ -1,7 +1,7 @@
 """Whether what was read is a digit at all, and if not, why: judged from ink, probabilities and the acceptance.
 
-The acceptance comes from a second, small network (`digits.acceptance_network`), which asks of each digit whether the
-image is one. What is asked here needs NumPy alone.
+The acceptance comes from a second, small network (`digits.acceptance_network`), which has seen much that is no digit.
+What is asked here needs NumPy alone.
 """
 
 from collections.abc import Mapping
@@ -47,20 +47,6 @@ def read_thresholds(provenance: Mapping[str, Any]) -> Thresholds:
         raise ArtifactError(
             f"The acceptance network's thresholds cannot be read ({error}). Train anew with `make run_train`."
         ) from error
-
-
-def weigh_acceptance(likenesses: NDArray[np.float32], probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return how far the second network agrees with what the first one read.
-
-    Args:
-        likenesses: float32 `(n, 10)` in [0, 1], is the image this digit?
-        probabilities: float32 `(n, 10)`, rows sum to 1.
-
-    Returns:
-        float32 `(n,)` in [0, 1], near 1 for digits.
-    """
-    acceptance: NDArray[np.float32] = np.einsum("nd,nd->n", likenesses, probabilities)
-    return acceptance.clip(0, 1)
 
 
 def judge(

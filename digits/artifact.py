@@ -179,7 +179,7 @@ def export_graph(network: "keras.Model", sample: NDArray[np.float32]) -> tuple[b
     """Return a network as ONNX, and by how much its answers differ.
 
     Args:
-        network: From `(n, 28, 28, 1)` to `(n, 10)`, in [0, 1].
+        network: From `(n, 28, 28, 1)` to `(n, outputs)`, in [0, 1].
         sample: float32 `(n, 28, 28, 1)`, on which graph and network must agree.
 
     Raises:
@@ -194,7 +194,7 @@ def export_graph(network: "keras.Model", sample: NDArray[np.float32]) -> tuple[b
         with warnings.catch_warnings(action="ignore", category=FutureWarning):  # The exporter probes NumPy's old names.
             network.export(graph_path, format="onnx", verbose=False)
         graph = graph_path.read_bytes()
-    difference = float(np.abs(open_graph(graph)(sample) - expected).max())
+    difference = float(np.abs(open_graph(graph, num_outputs=expected.shape[1])(sample) - expected).max())
     if not difference <= GRAPH_TOLERANCE:
         raise ArtifactError(
             f"the serving graph's probabilities differ from the network's by {difference:.2g}, expected "

@@ -13,7 +13,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from digits.acceptance import Reason, Thresholds, judge, read_thresholds, weigh_acceptance
+from digits.acceptance import Reason, Thresholds, judge, read_thresholds
 from digits.artifact import Artifact, read_artifact
 from digits.errors import ArtifactError, PixelError, ServingGraphError
 from digits.images import BATCH_SHAPE, NUM_CLASSES
@@ -28,13 +28,13 @@ class Classifier:
     Attributes:
         artifact: Where it came from.
         compute_probabilities: float32 `(n, 28, 28, 1)` in [0, 1] to float32 `(n, 10)`; unchecked.
-        compute_likenesses: The same for the acceptance network, or None where the file has none.
+        compute_acceptance: The same batch to float32 `(n, 1)` in [0, 1], or None where the file has no second network.
         thresholds: Below which an image is not accepted as a digit.
     """
 
     artifact: Artifact
     compute_probabilities: Predict
-    compute_likenesses: Predict | None = None
+    compute_acceptance: Predict | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
 
     def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -57,21 +57,16 @@ class Classifier:
             )
         return self.compute_probabilities(batch)
 
-    def measure_acceptance(
-        self, batch: NDArray[np.float32], probabilities: NDArray[np.float32]
-    ) -> NDArray[np.float32] | None:
-        """Return how sure it is that each image is the digit that was read.
+    def measure_acceptance(self, batch: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Return how sure it is that each image is a digit, whichever.
 
         Args:
             batch: float32 `(n, 28, 28, 1)` in [0, 1].
-            probabilities: float32 `(n, 10)`, what `predict` returned for it.
 
         Returns:
             float32 `(n,)` in [0, 1], near 1 for digits; None if the file has no acceptance network.
         """
-        if self.compute_likenesses is None:
-            return None
-        return weigh_acceptance(self.compute_likenesses(batch), probabilities)
+        return None if self.compute_acceptance is None else self.compute_acceptance(batch)[:, 0]
 
     def judge(self, batch: NDArray[np.float32], probabilities: NDArray[np.float32]) -> list[Reason | None]:
         """Say of each image why it is not accepted as a digit: `blank`, `not_a_digit` or `ambiguous`.
@@ -83,7 +78,7 @@ class Classifier:
         Returns:
             None for each image that is accepted. Without an acceptance network `not_a_digit` cannot be told.
         """
-        return judge(batch, probabilities, self.measure_acceptance(batch, probabilities), self.thresholds)
+        return judge(batch, probabilities, self.measure_acceptance(batch), self.thresholds)
 
 
 def load_classifier(path: Path, num_threads: int = 1) -> Classifier:
@@ -117,15 +112,15 @@ def _open_graphs(artifact: Artifact, serving_graph: bytes, num_threads: int) -> 
     compute_probabilities = open_graph(serving_graph, num_threads)
     if artifact.acceptance_graph is None:
         return Classifier(artifact, compute_probabilities)
-    compute_likenesses = open_graph(artifact.acceptance_graph, num_threads)
-    return Classifier(artifact, compute_probabilities, compute_likenesses, read_thresholds(artifact.provenance))
+    compute_acceptance = open_graph(artifact.acceptance_graph, num_threads, num_outputs=1)
+    return Classifier(artifact, compute_probabilities, compute_acceptance, read_thresholds(artifact.provenance))
 
 
-def open_graph(graph: bytes, num_threads: int = 1) -> Predict:
+def open_graph(graph: bytes, num_threads: int = 1, num_outputs: int = NUM_CLASSES) -> Predict:
     """Make an ONNX graph callable.
 
     Raises:
-        ArtifactError: If it is no ONNX graph from `(n, 28, 28, 1)` to `(n, 10)`.
+        ArtifactError: If it is no ONNX graph from `(n, 28, 28, 1)` to `(n, num_outputs)`.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads
@@ -142,16 +137,16 @@ def open_graph(graph: bytes, num_threads: int = 1) -> Predict:
     found = [(tensor.type, *tensor.shape[1:]) for tensor in (*inputs, *outputs)]
     # A batch of any size has a name there, or nothing, instead of a number.
     is_fixed = any(isinstance(tensor.shape[0], int) for tensor in (*inputs, *outputs) if tensor.shape)
-    if is_fixed or found != [("tensor(float)", *BATCH_SHAPE), ("tensor(float)", NUM_CLASSES)]:
+    if is_fixed or found != [("tensor(float)", *BATCH_SHAPE), ("tensor(float)", num_outputs)]:
         raise ArtifactError(
             f"Received a serving graph from {[(tensor.type, tensor.shape) for tensor in inputs]} to "
             f"{[(tensor.type, tensor.shape) for tensor in outputs]}, expected float (n, 28, 28, 1) to "
-            f"(n, {NUM_CLASSES}). Train anew with `make run_train`."
+            f"(n, {num_outputs}). Train anew with `make run_train`."
         )
     input_name, output_names = inputs[0].name, [outputs[0].name]
 
-    def compute_probabilities(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        probabilities: NDArray[np.float32] = session.run(output_names, {input_name: batch})[0]
-        return probabilities
+    def compute(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        answers: NDArray[np.float32] = session.run(output_names, {input_name: batch})[0]
+        return answers
 
-    return compute_probabilities
+    return compute

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from digits.acceptance import Thresholds, judge, read_thresholds, weigh_acceptance
+from digits.acceptance import Thresholds, judge, read_thresholds
 from digits.errors import ArtifactError
 from digits.images import draw_one, make_batch
 
@@ -70,12 +70,6 @@ def test_judge_without_acceptance_tells_blank_and_ambiguous() -> None:
 def test_judge_each_of_several_on_its_own() -> None:
     batch, probabilities = np.concatenate([DIGIT, 0 * DIGIT, DIGIT]), np.concatenate([SURE, SURE, SHARED])
     assert judge(batch, probabilities, np.ones(3, np.float32), Thresholds()) == [None, "blank", "ambiguous"]
-
-
-def test_weigh_acceptance_asks_about_the_digit_that_was_read() -> None:
-    likenesses = np.array([[0.2, 0.9, *[0] * 8]] * 2, np.float32)
-    read = np.eye(10, dtype=np.float32)[:2]
-    np.testing.assert_allclose(weigh_acceptance(likenesses, read), [0.2, 0.9])
 
 
 def test_read_thresholds_of_a_training_run() -> None:

@@ -101,6 +101,16 @@ def test_train_writes_where_the_model_came_from(trained):
     assert str(trained[0].parent) not in json.dumps(provenance)
 
 
+def test_train_writes_a_network_that_takes_digits_for_digits(trained, slices):
+    folder, printed = trained
+    classifier = load_classifier(folder / "model.h5")
+    acceptance = classifier.artifact.provenance["acceptance"]
+    assert f"taken for digits    {acceptance['accepted_share']:.2%} of 166 training digits" in printed
+    batch = make_batch(read_images(slices / "test.csv"))
+    sure = np.eye(10, dtype=np.float32)[np.zeros(len(batch), int)]
+    assert classifier.judge(batch, sure).count(None) > 0.9 * len(batch)
+
+
 def test_train_draws_its_reports(trained):
     reports = sorted((trained[0] / "reports").glob("*"))
     assert [report.name for report in reports] == ["confusion_matrix.png", "learning_curves.png", "misread_digits.png"]
@@ -126,8 +136,14 @@ def test_train_killed_and_resumed_ends_with_the_weights_of_a_whole_run(trained, 
     resumed = run(make_command(slices, tmp_path, "--resume"))
 
     assert resumed.returncode == 0, resumed.stderr
-    assert f"Epoch 1/{EPOCHS}" not in resumed.stdout
+    classifying, _ = resumed.stdout.split("Now a small network")
+    assert f"Epoch 1/{EPOCHS}" not in classifying
     assert not checkpoint.exists()
+    thresholds = [
+        load_classifier(folder / "model.h5").artifact.provenance["acceptance"]["thresholds"]
+        for folder in (trained[0], tmp_path)
+    ]
+    assert thresholds[0] == thresholds[1]
     expected, received = read_weights(trained[0] / "model.h5"), read_weights(tmp_path / "model.h5")
     assert expected.keys() == received.keys()
     for name, weights in expected.items():
