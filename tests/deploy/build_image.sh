@@ -159,6 +159,8 @@ print(urllib.request.urlopen(request, timeout=10).read().decode())" <"$repositor
         || { cat "$work/server.log" >&2; die "the request"; }
     python3 -c "import json, sys; sys.exit(json.loads(sys.argv[1])['digit'] != 1)" "$answer" \
         || die "received $answer, expected the digit 1"
+    container exec "$name" python -c "from urllib.request import urlopen; urlopen('http://127.0.0.1:9696/static/page.js')" \
+        || die "the image has no drawing page"
     local process
     process=$(container state "$name" | python3 -c "import json, sys; print(json.load(sys.stdin)['pid'])")
     say "digit 1; resident $(awk '/^VmRSS/ { printf "%.0f MB", $2 * 1024 / 1e6 }' "/proc/$process/status")"

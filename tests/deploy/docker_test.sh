@@ -30,6 +30,7 @@ answer=$(curl --silent --show-error --fail-with-body --header 'Content-Type: app
     --data @row_data.json "http://127.0.0.1:$port/predict") || die "received $answer"
 [[ $answer == *'"digit":1,'* ]] || die "received $answer, expected the digit 1"
 echo "$answer"
+curl --silent --fail --output /dev/null "http://127.0.0.1:$port/static/page.js" || die "the image has no drawing page"
 
 "$docker" stop --time 30 "$container" >/dev/null
 code=$("$docker" inspect --format '{{.State.ExitCode}}' "$container")
