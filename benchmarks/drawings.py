@@ -1,0 +1,136 @@
+"""Measure a model on drawings: `python benchmarks/drawings.py`; it writes benchmarks/drawings.csv and prints the table.
+
+Each drawing goes through `digits.normalisation` as the service's does. Nothing here was trained on or tuned for.
+"""
+
+import argparse
+import csv
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from drawing_sets import (
+    CANVASES,
+    PEN_DIGITS,
+    Drawing,
+    draw_canvases,
+    draw_strokes,
+    print_digits,
+    read_pen_strokes,
+)
+from numpy.typing import NDArray
+from sklearn.datasets import load_digits
+
+from digits.classifier import Classifier, load_classifier
+from digits.dataset import LabelledImages, read_labelled_images
+from digits.images import MAX_PIXEL, make_batch
+from digits.normalisation import normalise_drawing
+
+ROOT = Path(__file__).resolve().parents[1]
+PENS = (0.06, 0.10, 0.14)
+COLUMNS = ("row", "num_digits", "num_errors", "error_percent", "model")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One row of the table; `num_errors` of `num_digits` were misread by the model of that version."""
+
+    row: str
+    num_digits: int
+    num_errors: int
+    model: str
+
+    @property
+    def error_percent(self) -> str:
+        """To two decimals."""
+        return f"{100 * self.num_errors / self.num_digits:.2f}"
+
+
+Digits = tuple[NDArray[np.uint8], NDArray[np.int64]]
+Rows = dict[str, Callable[[], Digits]]
+
+
+def load_pen_digits(pen: float = 0.1) -> Digits:
+    """Draw the pen digits on a canvas and normalise them.
+
+    Args:
+        pen: Its width as a share of the canvas's height.
+
+    Returns:
+        uint8 `(2798, 28, 28)` and int64 labels.
+    """
+    drawings, labels = read_pen_strokes()
+    return normalise(draw_strokes(strokes, pen) for strokes in drawings), labels
+
+
+def normalise(drawings: Iterable[Drawing]) -> NDArray[np.uint8]:
+    """Return uint8 `(n, 28, 28)`."""
+    return np.stack([normalise_drawing(drawing) for drawing in drawings])
+
+
+def list_rows(digits: LabelledImages, step: int) -> Rows:
+    """Return what makes each row's images and labels; the canvases show every `step`th of MNIST's digits."""
+    rows: Rows = {
+        "MNIST test digits as they are": lambda: (digits.images, digits.labels),
+        "MNIST test digits, normalised": lambda: (normalise(digits.images), digits.labels),
+    }
+    if PEN_DIGITS.exists():
+        rows |= {f"pen digits, pen of {pen:.0%} of the canvas": partial(load_pen_digits, pen) for pen in PENS}
+    else:
+        print(f"No pen digits: {PEN_DIGITS} is not there.")
+    rows["printed digits"] = load_printed_digits
+    rows["scikit-learn's 8x8 digits"] = load_tiny_digits
+    some = digits.take(slice(None, None, step))
+    canvases = {f"MNIST test digits, {name}": partial(_draw_on_canvas, name, some) for name in CANVASES}
+    return rows | canvases
+
+
+def _draw_on_canvas(name: str, digits: LabelledImages) -> Digits:
+    return normalise(draw_canvases(name, digits.images)), digits.labels
+
+
+def load_printed_digits() -> Digits:
+    """Print and normalise the digits of every font of the Debian packages that are installed."""
+    drawings, labels = zip(*print_digits(), strict=True)
+    return normalise(drawings), np.array(labels)
+
+
+def load_tiny_digits() -> Digits:
+    """Normalise scikit-learn's digits, 8x8 in 17 greys."""
+    tiny = load_digits()
+    return normalise((tiny.images * (MAX_PIXEL / 16)).astype(np.uint8)), tiny.target
+
+
+def measure(classifier: Classifier, row: str, digits: Digits) -> Measurement:
+    """Read one row's digits."""
+    images, labels = digits
+    parts = np.array_split(images, len(images) // 500 + 1)
+    read = np.concatenate([classifier.predict(make_batch(part)).argmax(axis=1) for part in parts])
+    return Measurement(row, len(labels), int((read != labels).sum()), classifier.artifact.version)
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, default=ROOT / "models/digits.h5")
+    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/drawings.csv")
+    parser.add_argument("--step", type=int, default=10, help="take every so manyth MNIST digit for the canvases")
+    parser.add_argument("--only", default="", help="measure the rows whose name holds this text")
+    options = parser.parse_args()
+    classifier = load_classifier(options.model)
+    rows = list_rows(read_labelled_images(ROOT / "data/test.csv.gz"), options.step)
+    with options.output.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        print("| drawings | digits | misread | error (%) |\n| --- | ---: | ---: | ---: |")
+        for row, make_digits in rows.items():
+            if options.only in row:
+                found = measure(classifier, row, make_digits())
+                writer.writerow([found.row, found.num_digits, found.num_errors, found.error_percent, found.model])
+                print(f"| {row} | {found.num_digits:,} | {found.num_errors:,} | {found.error_percent} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
