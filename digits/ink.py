@@ -39,7 +39,8 @@ def extract_ink(drawing: NDArray[np.uint8]) -> Ink:
     stroke_share, min_contrast = (
         (_STROKE_SHARE, _MIN_CONTRAST) if is_even else (_STROKE_SHARE_IN_SHADOW, _MIN_CONTRAST_IN_SHADOW)
     )
-    ink = 1 - drawing / np.maximum(_measure_light(drawing, stroke_share), 1)
+    # At least 1 for both: a drawing that is black all over has no ink, and paper cannot be divided by 0.
+    ink = 1 - np.maximum(drawing, 1) / np.maximum(_measure_light(drawing, stroke_share), 1)
     return _keep_strokes(_stretch_contrast(ink.clip(0, 1), min_contrast))
 
 

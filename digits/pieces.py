@@ -11,12 +11,11 @@ from PIL import Image, ImageFilter
 
 from digits.components import Labels, Mask, label_components, measure_components
 from digits.cuts import find_cuts
-from digits.normalisation import Ink
+from digits.images import MAX_PIXEL
+from digits.ink import Ink
 
 MAX_PIECES = 60
 
-_THRESHOLD = 0.4
-_PEAK = 0.6  # What has no darker pixel than this is the paper's pattern.
 _MAX_COMPONENTS = 40
 _SPECK = 0.0025  # Of the line's height squared: a dot of a twentieth of the height, both ways.
 _CUT_WIDTH = 0.35  # Of the line's height: what is narrower holds one digit.
@@ -33,17 +32,16 @@ class Pieces:
         labels: int32 `(height, width)`, 0 is paper and 1 to n the pieces.
         boxes: int `(n, 4)`: left, top, and right and bottom, which lie outside.
         areas: int `(n,)`, pixels.
-        cuts: float `(n,)`, strokes crossed by the cut between a piece and the next one of the same component; 0 if
-            there is none.
-        components: int `(n,)`, which component each piece is of.
+        cuts: int `(m, 2)`, two pieces that were one.
+        cut_costs: float `(m,)`, how many strokes the cut between them crosses.
         line_height: Of the digits in this line, in pixels.
     """
 
     labels: Labels
     boxes: NDArray[np.intp]
     areas: NDArray[np.intp]
-    cuts: NDArray[np.float64]
-    components: NDArray[np.intp]
+    cuts: NDArray[np.intp]
+    cut_costs: NDArray[np.float64]
     line_height: float
 
 
@@ -53,23 +51,29 @@ def find_pieces(ink: Ink) -> Pieces:
     Args:
         ink: float32 `(height, width)` in [0, 1].
     """
-    smooth = np.asarray(Image.fromarray((ink * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(0.6))) / 255
-    mask = remove_rulings(smooth > _THRESHOLD)
+    mask = remove_rulings(find_strokes(ink))
     labels, count = label_components(mask)
     boxes, areas = measure_components(labels, count)
-    peaks = np.zeros(count)
-    np.maximum.at(peaks, labels[mask] - 1, smooth[mask])
-    heights = boxes[:, 3] - boxes[:, 1]
-    line_height = _measure_line(heights[peaks > _PEAK], areas[peaks > _PEAK])
-    kept = (peaks > _PEAK) & (areas >= _SPECK * line_height**2)
-    largest = np.argsort(-areas * kept, kind="stable")[:_MAX_COMPONENTS]
+    line_height = _measure_line(boxes, areas)
+    largest = np.argsort(-areas, kind="stable")[:_MAX_COMPONENTS]
     stroke = _measure_stroke(mask)
     parts = [
         part
-        for component in largest[kept[largest]].tolist()
+        for component in largest[areas[largest] >= _SPECK * line_height**2].tolist()
         for part in _part(labels, component + 1, boxes[component], line_height, stroke)
     ]
     return _number_pieces(parts, mask.shape, line_height)
+
+
+def find_strokes(ink: Ink) -> Mask:
+    """Tell strokes from the paper's pattern, which is fainter.
+
+    Args:
+        ink: float32 `(height, width)` in [0, 1].
+    """
+    smooth = np.asarray(Image.fromarray((ink * MAX_PIXEL).astype(np.uint8)).filter(ImageFilter.GaussianBlur(0.7)))
+    threshold = find_threshold(smooth[smooth > 0])
+    return smooth > threshold
 
 
 def remove_rulings(mask: Mask) -> Mask:
@@ -94,7 +98,7 @@ def remove_rulings(mask: Mask) -> Mask:
     counts = np.bincount(shifted, minlength=height)
     lines = np.flatnonzero(counts >= _RULING_SHARE * width)
     thickness = max(2, round(height * 0.05))
-    near = (np.abs(shifted[:, None] - lines) <= 1).any(axis=1)
+    near = (np.abs(shifted[:, None] - lines) <= 2).any(axis=1)
     runs = _measure_vertical_runs(mask)[rows, columns]
     cleaned = mask.copy()
     gone = near & (runs <= thickness)
@@ -114,13 +118,32 @@ def _measure_vertical_runs(mask: Mask) -> NDArray[np.int32]:
     return down + up - 1
 
 
-def _measure_line(heights: NDArray[np.intp], areas: NDArray[np.intp]) -> float:
-    """Return the height that half of the ink stands in pieces above."""
-    if not len(heights):
+def _measure_line(boxes: NDArray[np.intp], areas: NDArray[np.intp]) -> float:
+    """Return the height of the digits: pieces above each other count as one, and ink has the votes."""
+    if not len(boxes):
         return 1.0
-    order = np.argsort(heights)
-    total = areas[order].cumsum()
-    return float(heights[order][np.searchsorted(total, total[-1] / 2)])
+    largest = np.argsort(-areas, kind="stable")[:_MAX_COMPONENTS]
+    order = largest[np.argsort(boxes[largest, 0], kind="stable")]
+    groups: list[list[int]] = []
+    for (left, top, right, bottom), area in zip(boxes[order].tolist(), areas[order].tolist(), strict=True):
+        if groups and min(right, groups[-1][2]) - left > 0.5 * min(right - left, groups[-1][2] - groups[-1][0]):
+            group = groups[-1]
+            groups[-1] = [group[0], min(top, group[1]), max(right, group[2]), max(bottom, group[3]), group[4] + area]
+        else:
+            groups.append([left, top, right, bottom, area])
+    found = sorted((bottom - top, area) for _, top, _, bottom, area in groups)
+    votes = np.cumsum([area for _, area in found])
+    return float(found[int(np.searchsorted(votes, votes[-1] / 2))][0])
+
+
+def find_threshold(levels: NDArray[np.uint8]) -> int:
+    """Return Otsu's threshold of 0-255."""
+    counts = np.bincount(levels, minlength=MAX_PIXEL + 1)
+    below, sums = counts.cumsum(), (counts * np.arange(MAX_PIXEL + 1)).cumsum()
+    above = below[-1] - below
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = below * above * (sums / below - (sums[-1] - sums) / above) ** 2
+    return int(np.nan_to_num(variance).argmax())
 
 
 def _measure_stroke(mask: Mask) -> float:
@@ -159,11 +182,13 @@ def _number_pieces(parts: list[Part], shape: tuple[int, int], line_height: float
     for index, (rows, columns, _, _) in enumerate(parts):
         labels[rows, columns] = index + 1
     boxes, areas = measure_components(labels, len(parts))
+    cuts, cut_costs = [], []
+    last: dict[int, tuple[int, float]] = {}
+    for index, (_, _, cost, component) in enumerate(parts):
+        if component in last:
+            cuts.append((last[component][0], index))
+            cut_costs.append(last[component][1])
+        last[component] = index, cost
     return Pieces(
-        labels,
-        boxes,
-        areas,
-        np.array([part[2] for part in parts], np.float64),
-        np.array([part[3] for part in parts], np.intp),
-        line_height,
+        labels, boxes, areas, np.array(cuts, np.intp).reshape(-1, 2), np.array(cut_costs, np.float64), line_height
     )

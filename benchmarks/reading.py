@@ -1,0 +1,210 @@
+"""Read several digits: lines put together from test digits, and cheque amounts; writes benchmarks/reading.csv.
+
+Usage:
+    python benchmarks/reading.py            # measure, and print the table
+    python benchmarks/reading.py --choose   # choose the weights of digits.lattice, on lines of training digits
+
+The cheque amounts (ORAND-CAR-A, ICFHR 2014) lie outside of the repository, in ../shared/drawings; without them their
+rows are left out. They are for measuring only: the weights are chosen on lines of MNIST's training digits.
+"""
+
+import argparse
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from digits.classifier import Classifier, load_classifier
+from digits.dataset import LabelledImages, read_labelled_images
+from digits.lattice import Weights
+from digits.segmentation import choose_digits, read_candidates, read_number
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "reading.csv"
+CHEQUES = ROOT.parent / "shared" / "drawings" / "cheque_amounts.npz"
+NUM_LINES = 200
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a line is put together; lengths are shares of a digit's height."""
+
+    name: str
+    gap: tuple[float, float]
+    height: int = 60
+    is_paper: bool = False
+
+
+SPACED = Style("2-6 test digits, spaced", (0.1, 0.5))
+TOUCHING = Style("2-6 test digits, touching", (-0.08, 0.02))
+PAPER = Style("2-6 test digits, patterned paper", (-0.05, 0.3), 40, is_paper=True)
+
+
+def compose_line(images: NDArray[np.uint8], style: Style, generator: np.random.Generator) -> NDArray[np.uint8]:
+    """Put digits side by side, dark on light.
+
+    Args:
+        images: uint8 `(n, 28, 28)`.
+        style: Gaps, size and paper.
+        generator: Of all that varies.
+
+    Returns:
+        uint8 `(height, width)`, luminance.
+    """
+    height = style.height
+    drawn = [_draw_digit(image, height * generator.uniform(0.8, 1.15)) for image in images]
+    gaps = height * generator.uniform(*style.gap, len(drawn))
+    width = sum(digit.shape[1] for digit in drawn) + int(np.abs(gaps).sum()) + height
+    ink = np.zeros((2 * height, width), np.float32)
+    left = float(height // 2)
+    for digit, gap in zip(drawn, gaps, strict=True):
+        top = round(height / 2 + (height - digit.shape[0]) / 2 + height * generator.uniform(-0.08, 0.08))
+        window = np.s_[top : top + digit.shape[0], round(left) : round(left) + digit.shape[1]]
+        ink[window] = np.maximum(ink[window], digit)
+        left += digit.shape[1] + gap
+    paper = _draw_paper(ink.shape, generator) if style.is_paper else np.full(ink.shape, 255.0)
+    darkness = generator.uniform(0.45, 0.8) if style.is_paper else 1.0
+    return np.clip(paper * (1 - darkness * ink), 0, 255).astype(np.uint8)
+
+
+def _draw_digit(image: NDArray[np.uint8], height: float) -> NDArray[np.float32]:
+    """Enlarge a digit, without the paper around it; its longer side is `height`."""
+    rows, columns = np.flatnonzero(image.max(axis=1) > 64), np.flatnonzero(image.max(axis=0) > 64)
+    digit = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    scale = height / max(digit.shape)
+    size = max(2, round(digit.shape[1] * scale)), max(2, round(digit.shape[0] * scale))
+    return np.asarray(Image.fromarray(digit).resize(size, Image.Resampling.BICUBIC), np.float32) / 255
+
+
+def _draw_paper(shape: tuple[int, ...], generator: np.random.Generator) -> NDArray[np.float64]:
+    """Draw wavy lines, grain and at times a ruling, as on a cheque."""
+    rows, columns = np.indices(shape)
+    waves = np.sin(columns / generator.uniform(8, 30) + generator.uniform(0, 6)) * generator.uniform(0, 2)
+    pattern = np.sin((rows + waves + columns * generator.uniform(-0.4, 0.4)) * generator.uniform(0.8, 2))
+    paper = 200 + 14 * pattern + generator.normal(0, 6, shape)
+    if generator.random() < 0.3:
+        paper[int(shape[0] * 0.85)] -= 90
+    return paper
+
+
+def compose_lines(digits: LabelledImages, style: Style, seed: int) -> Iterator[tuple[NDArray[np.uint8], str]]:
+    """Yield lines of 2-6 digits and what stands there, always the same ones."""
+    generator = np.random.default_rng(seed)
+    for _ in range(NUM_LINES):
+        chosen = generator.choice(len(digits.labels), generator.integers(2, 7), replace=False)
+        yield compose_line(digits.images[chosen], style, generator), "".join(map(str, digits.labels[chosen]))
+
+
+def load_cheques() -> Iterator[tuple[NDArray[np.uint8], str]]:
+    """Yield the amounts and what stands there."""
+    with np.load(CHEQUES) as archive:
+        pixels, shapes, labels = archive["pixels"], archive["shapes"], archive["labels"]
+    parts = np.split(pixels, shapes.prod(axis=1).cumsum()[:-1])
+    for part, shape, label in zip(parts, shapes, labels, strict=True):
+        yield part.reshape(shape), str(label)
+
+
+def count_edits(read: str, true: str) -> int:
+    """Return how many digits must be changed, added or taken away (Levenshtein's distance)."""
+    row = list(range(len(true) + 1))
+    for index, digit in enumerate(read, 1):
+        diagonal, row[0] = row[0], index
+        for place, other in enumerate(true, 1):
+            diagonal, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, diagonal + (digit != other))
+    return row[-1]
+
+
+def score(name: str, pairs: list[tuple[str, str]], model: str) -> list[dict[str, object]]:
+    """Return the rows of one set: numbers exactly right, of the right length, and digits right."""
+    num_digits = sum(len(true) for _, true in pairs)
+    num_edits = sum(count_edits(read, true) for read, true in pairs)
+    counts = (
+        ("numbers", len(pairs), sum(read == true for read, true in pairs)),
+        ("numbers of the right length", len(pairs), sum(len(read) == len(true) for read, true in pairs)),
+        ("digits", num_digits, num_digits - num_edits),
+    )
+    return [
+        {
+            "row": f"{name}: {what}",
+            "num": num,
+            "num_right": num_right,
+            "right_percent": round(100 * num_right / num, 2),
+            "model": model,
+        }
+        for what, num, num_right in counts
+    ]
+
+
+def measure(classifier: Classifier) -> list[dict[str, object]]:
+    """Read all sets."""
+    digits = read_labelled_images(ROOT / "data" / "test.csv.gz")
+    sets = [(style.name, compose_lines(digits, style, seed=1)) for style in (SPACED, TOUCHING, PAPER)]
+    if CHEQUES.exists():
+        sets.append(("cheque amounts", load_cheques()))
+    rows = []
+    for name, lines in sets:
+        pairs = [
+            (
+                "".join(
+                    str(found.digit) for found in read_number(line, classifier.predict, classifier.measure_acceptance)
+                ),
+                true,
+            )
+            for line, true in lines
+        ]
+        rows += score(name, pairs, classifier.artifact.version)
+    return rows
+
+
+def choose_weights(classifier: Classifier) -> Weights:
+    """Change one weight after the other as long as more lines of training digits are read."""
+    digits = read_labelled_images(ROOT / "data" / "train.csv.gz")
+    lines = [
+        (read_candidates(line, classifier.predict, classifier.measure_acceptance), true)
+        for style in (SPACED, TOUCHING, PAPER)
+        for line, true in compose_lines(digits, style, seed=2)
+    ]
+
+    def count_wrong(weights: Weights) -> int:
+        return sum(
+            count_edits("".join(str(found.digit) for found in choose_digits(line, weights)), true)
+            for line, true in lines
+        )
+
+    best = Weights()
+    fewest = count_wrong(best)
+    for _ in range(2):
+        for name in (field.name for field in fields(Weights)):
+            for factor in (0.5, 0.7, 1.4, 2):
+                tried = replace(best, **{name: getattr(best, name) * factor})
+                num_wrong = count_wrong(tried)
+                if num_wrong < fewest:
+                    best, fewest = tried, num_wrong
+        print(fewest, best, flush=True)
+    return best
+
+
+def main() -> None:
+    """Read the command line and measure."""
+    parser = argparse.ArgumentParser(description="Measure the reading of several digits.")
+    parser.add_argument("--choose", action="store_true", help="choose weights instead")
+    arguments = parser.parse_args()
+    classifier = load_classifier(ROOT / "models" / "digits.h5")
+    if arguments.choose:
+        choose_weights(classifier)
+        return
+    rows = measure(classifier)
+    with RESULTS.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    for row in rows:
+        print(f"{row['row']:60} {row['num_right']:>5} of {row['num']:>5}  {row['right_percent']:6.2f} %")
+
+
+if __name__ == "__main__":
+    main()
