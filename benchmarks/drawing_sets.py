@@ -4,6 +4,7 @@ A drawing is uint8 `(height, width)`, luminance. The pen digits are read from `.
 this project and is for measuring only; digits on canvases are MNIST's test digits, drawn anew with a pen or in large.
 """
 
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -66,8 +67,10 @@ def draw_strokes(strokes: list[NDArray[np.float32]], pen: float, side: float = 0
 
 
 def list_fonts() -> list[Path]:
-    """Return the font files of the Debian packages; `apt-get install` them first."""
-    listed = subprocess.run(["dpkg", "-L", *FONT_PACKAGES], capture_output=True, text=True, check=True).stdout
+    """Return the font files of those of the Debian packages that are installed."""
+    if shutil.which("dpkg") is None:
+        return []
+    listed = subprocess.run(["dpkg", "-L", *FONT_PACKAGES], capture_output=True, text=True, check=False).stdout
     return sorted({Path(line) for line in listed.splitlines() if line.endswith(".ttf")})
 
 

@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 from drawing_sets import (
     CANVASES,
+    FONT_PACKAGES,
     PEN_DIGITS,
     Drawing,
     draw_canvases,
     draw_strokes,
+    list_fonts,
     print_digits,
     read_pen_strokes,
 )
@@ -80,7 +82,10 @@ def list_rows(digits: LabelledImages, step: int) -> Rows:
         rows |= {f"pen digits, pen of {pen:.0%} of the canvas": partial(load_pen_digits, pen) for pen in PENS}
     else:
         print(f"No pen digits: {PEN_DIGITS} is not there.")
-    rows["printed digits"] = load_printed_digits
+    if list_fonts():
+        rows["printed digits"] = load_printed_digits
+    else:
+        print(f"No printed digits: none of Debian's {', '.join(FONT_PACKAGES)} is installed.")
     rows["scikit-learn's 8x8 digits"] = load_tiny_digits
     some = digits.take(slice(None, None, step))
     canvases = {f"MNIST test digits, {name}": partial(_draw_on_canvas, name, some) for name in CANVASES}
