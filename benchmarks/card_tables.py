@@ -60,6 +60,15 @@ def make_figures(measured: Measured) -> str:
     )
 
 
+def make_recipe(measured: Measured) -> str:
+    """The settings of the run that wrote the model."""
+    rows: list[list[object]] = []
+    for name, value in measured.provenance["config"].items():
+        parts = value.items() if isinstance(value, dict) else [("", value)]
+        rows += [[f"{name.replace('_', ' ')} {part.replace('_', ' ')}".strip(), setting] for part, setting in parts]
+    return make_table(["setting", "value"], rows)
+
+
 def make_cost(measured: Measured) -> str:
     """What reading and training cost."""
     found = measured.provenance
@@ -93,6 +102,7 @@ def _summarise(measured: Measured, scored: tuple[str, ...]) -> str:
         "error_percent": ("error (%)", 3),
         "negative_log_likelihood": ("NLL (nats)", 4),
         "calibration_error_percent": ("ECE (%)", 3),
+        "corruption_error_percent": ("mean of 15 corruptions (%)", 2),
         "training_seconds": ("minutes", 1),
     }
     rows: list[list[object]] = []
@@ -107,7 +117,9 @@ def _summarise(measured: Measured, scored: tuple[str, ...]) -> str:
 
 
 def _spread(group: list[Row], name: str, places: int) -> str:
-    values = [float(row[name]) / (60 if name.endswith("seconds") else 1) for row in group]
+    values = [float(row[name]) / (60 if name.endswith("seconds") else 1) for row in group if row.get(name)]
+    if not values:
+        return "-"
     return f"{mean(values):.{places}f}" + (f" ± {stdev(values):.{places}f}" if len(values) > 1 else "")
 
 
@@ -183,6 +195,12 @@ def make_plain(name: str) -> Callable[[Measured], str]:
         return f"{table}\n\n{_say_of_what(measured, lines)}"
 
     return make
+
+
+def make_rejection(measured: Measured) -> str:
+    """What is taken for a digit; the picture is written with the file."""
+    picture = "\n\n![Digits refused against other marks accepted](model-card/rejection.png)"
+    return make_plain("rejection")(measured) + (picture if measured.files["rejection"] else "")
 
 
 def _name_column(column: str) -> str:

@@ -28,6 +28,7 @@ AT_ONCE = 500
 
 SECTIONS: dict[str, Callable[[Measured], str]] = {
     "figures": card_tables.make_figures,
+    "recipe": card_tables.make_recipe,
     "final": card_tables.make_final,
     "ablations": card_tables.make_ablations,
     "digits": card_tables.make_digits,
@@ -36,7 +37,7 @@ SECTIONS: dict[str, Callable[[Measured], str]] = {
     "robustness": card_tables.make_robustness,
     "drawings": card_tables.make_plain("drawings"),
     "reading": card_tables.make_plain("reading"),
-    "rejection": card_tables.make_plain("rejection"),
+    "rejection": card_tables.make_rejection,
     "cost": card_tables.make_cost,
 }
 

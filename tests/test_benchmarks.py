@@ -121,10 +121,12 @@ def test_impulse_noise_hits_as_many_pixels_with_black_as_with_white() -> None:
     np.testing.assert_allclose(shares, 0.085, atol=0.01)
 
 
-def test_fog_lowers_contrast_and_differs_from_digit_to_digit() -> None:
+def test_fog_brightens_lowers_contrast_and_differs_from_digit_to_digit() -> None:
     foggy = corrupt(draw_bar(), "fog")
     ink = draw_bar()[0] > 0
-    # A quarter of the picture is digit: the step from paper to ink shrinks to about 64 of 255.
+    # Three quarters of the picture are fog, of which the middle is grey.
+    assert 80 < foggy[:, ~ink].mean() < 130
+    # A quarter is digit: the step from paper to ink shrinks to about 64 of 255.
     assert 50 < np.median(foggy[:, ink].mean(axis=1) - foggy[:, ~ink].mean(axis=1)) < 80
     assert foggy.mean(axis=(1, 2)).std() > 10
 
@@ -195,4 +197,4 @@ def test_model_card_gives_mean_and_deviation_over_seeds(measured: Measured) -> N
     size = {"parameters": "174762", "multiply_adds": "7511040"}
     rows = [{**common, **figures, **size, "seed": str(n), "error_percent": f"0.{n}"} for n in (2, 3, 4)]
     made = model_card.SECTIONS["final"](replace(measured, files={"training": rows}))
-    assert "| default | test | 20 | 3 | 0.300 ± 0.100 | 0.0100 ± 0.0000 | 0.100 ± 0.000 | 10.0 ± 0.0 |" in made
+    assert "| default | test | 20 | 3 | 0.300 ± 0.100 | 0.0100 ± 0.0000 | 0.100 ± 0.000 | - | 10.0 ± 0.0 |" in made
