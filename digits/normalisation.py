@@ -12,7 +12,7 @@ from PIL import Image
 from digits.images import MAX_PIXEL, SIZE
 from digits.ink import Ink, extract_ink
 
-__all__ = ["Ink", "extract_ink", "normalise_drawing", "normalise_ink"]
+__all__ = ["Ink", "extract_ink", "fit_ink", "normalise_drawing", "normalise_ink"]
 
 _DIGIT_SIDE = 20  # Of 28: what the digit's longer side fills in MNIST.
 _WORKING_SIDE = 256
@@ -45,11 +45,23 @@ def normalise_ink(ink: Ink) -> NDArray[np.uint8]:
     Returns:
         uint8 `(28, 28)`; all 0 if there is no ink.
     """
+    digit = _crop(ink, _FAINTEST)
+    return fit_ink(_widen_thin_pen(digit) if digit.size else digit)
+
+
+def fit_ink(ink: Ink) -> NDArray[np.uint8]:
+    """Scale ink to MNIST's 20x20 and centre it in 28x28; the pen stays as it is.
+
+    Args:
+        ink: float32 `(height, width)` in [0, 1].
+
+    Returns:
+        uint8 `(28, 28)`; all 0 if there is no ink.
+    """
     image = np.zeros((SIZE, SIZE), np.uint8)
     digit = _crop(ink)
     if not digit.size:
         return image
-    digit = _widen_thin_pen(digit)
     height, width = (max(1, round(side * _DIGIT_SIDE / max(digit.shape))) for side in digit.shape)
     digit = _resample(digit, height, width)
     top, left = (_place(digit.sum(axis=1 - axis)) for axis in (0, 1))
@@ -57,9 +69,9 @@ def normalise_ink(ink: Ink) -> NDArray[np.uint8]:
     return image
 
 
-def _crop(ink: Ink) -> Ink:
-    """Cut out the bounding box of the ink."""
-    is_inked = ink > _FAINTEST
+def _crop(ink: Ink, faintest: float = 0.0) -> Ink:
+    """Cut out the bounding box of the ink that is more than the faintest."""
+    is_inked = ink > faintest
     rows, columns = (np.flatnonzero(is_inked.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         return ink[:0]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digits.images import MAX_PIXEL, SIZE
-from digits.normalisation import normalise_ink
+from digits.normalisation import fit_ink
 
 Point = NDArray[np.float64]
 _MARGIN = SIZE // 2
@@ -66,7 +66,7 @@ def _draw_variant(
     ink = canvas / MAX_PIXEL
     for start, end in draw(canvas, random) if (canvas > _INK).any() else []:
         ink = np.maximum(ink, _draw_segment(start, end, width))
-    return normalise_ink(ink.astype(np.float32))
+    return fit_ink(ink.astype(np.float32))
 
 
 def _slash(canvas: NDArray[np.uint8], random: np.random.Generator) -> list[tuple[Point, Point]]:
