@@ -41,10 +41,10 @@ STROKES: dict[int, list[Stroke]] = {
 }
 
 
-def write(page: Page, digit: int, left: float = 0, width: float = 1) -> None:
-    """Write a digit with the mouse into a part of the sheet, given in shares of its width."""
+def write(page: Page, digit: int, left: float = 0, width: float = 1, height: float = 1) -> None:
+    """Write a digit with the mouse into a part of the sheet, given in shares of it, half-way between top and bottom."""
     for stroke in STROKES[digit]:
-        draw(page, [(left + x * width, y) for x, y in stroke])
+        draw(page, [(left + x * width, 0.5 + (y - 0.5) * height) for x, y in stroke])
 
 
 def draw(page: Page, stroke: Stroke) -> None:

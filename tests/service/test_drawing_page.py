@@ -208,7 +208,7 @@ def test_page_sends_what_the_browser_cannot_show(page: Page, tmp_path: Path) -> 
 def test_page_reads_several_digits_and_shows_where_they_stand(page: Page) -> None:
     page.get_by_text("Several digits").click()
     for place, digit in enumerate([1, 0, 2, 4]):
-        write(page, digit, left=0.03 + 0.24 * place, width=0.22)
+        write(page, digit, left=0.03 + 0.24 * place, width=0.22, height=0.6)
     expect(hear(page)).to_have_text("1 0 2 4. 4 digits")
     expect(page.locator("#digit")).to_have_text("1024")
     sheet = page.locator("#ink").bounding_box()
@@ -218,7 +218,7 @@ def test_page_reads_several_digits_and_shows_where_they_stand(page: Page) -> Non
         assert box is not None
         middle = (box["x"] + box["width"] / 2 - sheet["x"]) / sheet["width"]
         assert 0.03 + 0.24 * place < middle < 0.25 + 0.24 * place
-        assert 0.6 < box["height"] / sheet["height"] < 0.9
+        assert 0.4 < box["height"] / sheet["height"] < 0.6
 
 
 def test_page_shows_the_boxes_of_a_photo_on_the_photo(page: Page, tmp_path: Path) -> None:
@@ -322,8 +322,8 @@ def test_copied_command_reads_the_drawing_in_bash(page: Page, tmp_path: Path) ->
 
 def test_copied_command_reads_several_digits_in_bash(page: Page, tmp_path: Path) -> None:
     page.get_by_text("Several digits").click()
-    write(page, 3, left=0.1, width=0.3)
-    write(page, 7, left=0.5, width=0.3)
+    write(page, 3, left=0.1, width=0.3, height=0.8)
+    write(page, 7, left=0.5, width=0.3, height=0.8)
     expect(hear(page)).to_have_text("3 7. 2 digits")
     assert run_in_bash(copy_command(page), tmp_path)["number"] == "37"
 
