@@ -26,7 +26,7 @@ from digits.segmentation import choose_digits, read_candidates, read_number
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "reading.csv"
 CHEQUES = ROOT.parent / "shared" / "drawings" / "cheque_amounts.npz"
-NUM_LINES = 200
+NUM_LINES = 100
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,16 @@ class Style:
 
     name: str
     gap: tuple[float, float]
+    num_digits: tuple[int, int] = (2, 6)
     height: int = 60
     is_paper: bool = False
 
 
+ALONE = Style("one test digit", (0, 0), (1, 1))
 SPACED = Style("2-6 test digits, spaced", (0.1, 0.5))
 TOUCHING = Style("2-6 test digits, touching", (-0.08, 0.02))
-PAPER = Style("2-6 test digits, patterned paper", (-0.05, 0.3), 40, is_paper=True)
+PAPER = Style("2-6 test digits, patterned paper", (-0.05, 0.3), height=40, is_paper=True)
+STYLES = (ALONE, SPACED, TOUCHING, PAPER)
 
 
 def compose_line(images: NDArray[np.uint8], style: Style, generator: np.random.Generator) -> NDArray[np.uint8]:
@@ -95,7 +98,9 @@ def compose_lines(digits: LabelledImages, style: Style, seed: int) -> Iterator[t
     """Yield lines of 2-6 digits and what stands there, always the same ones."""
     generator = np.random.default_rng(seed)
     for _ in range(NUM_LINES):
-        chosen = generator.choice(len(digits.labels), generator.integers(2, 7), replace=False)
+        chosen = generator.choice(
+            len(digits.labels), generator.integers(*style.num_digits, endpoint=True), replace=False
+        )
         yield compose_line(digits.images[chosen], style, generator), "".join(map(str, digits.labels[chosen]))
 
 
@@ -142,7 +147,7 @@ def score(name: str, pairs: list[tuple[str, str]], model: str) -> list[dict[str,
 def measure(classifier: Classifier) -> list[dict[str, object]]:
     """Read all sets."""
     digits = read_labelled_images(ROOT / "data" / "test.csv.gz")
-    sets = [(style.name, compose_lines(digits, style, seed=1)) for style in (SPACED, TOUCHING, PAPER)]
+    sets = [(style.name, compose_lines(digits, style, seed=1)) for style in STYLES]
     if CHEQUES.exists():
         sets.append(("cheque amounts", load_cheques()))
     rows = []
@@ -165,7 +170,7 @@ def choose_weights(classifier: Classifier) -> Weights:
     digits = read_labelled_images(ROOT / "data" / "train.csv.gz")
     lines = [
         (read_candidates(line, classifier.predict, classifier.measure_acceptance), true)
-        for style in (SPACED, TOUCHING, PAPER)
+        for style in STYLES
         for line, true in compose_lines(digits, style, seed=2)
     ]
 

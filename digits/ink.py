@@ -84,17 +84,26 @@ def _spread(values: Ink, reach: int, choose: np.ufunc) -> Ink:
 
 def _stretch_contrast(ink: Ink, min_contrast: float) -> Ink:
     """Map the paper's noise to 0 and a full stroke to 1; all to 0 where what is darkest does not stand out."""
-    counts = _count_levels((ink * MAX_PIXEL).astype(np.uint8))
+    levels = Image.fromarray((ink * MAX_PIXEL).astype(np.uint8))
+    _, usual, full, threshold = _measure_levels(np.asarray(levels))
+    # Smoothing takes more from noise and fine patterns than from strokes.
+    faintest, smooth_usual, smooth_full, _ = _measure_levels(np.asarray(levels.filter(ImageFilter.GaussianBlur(1))))
+    is_noise = smooth_full - smooth_usual < _MIN_CONTRAST_TO_NOISE * (smooth_usual - faintest)
+    if full < min_contrast or is_noise:
+        return np.zeros_like(ink)
+    noise = min(3 * usual, threshold)
+    return ((ink - noise) / max(full - noise, 1 / MAX_PIXEL)).clip(0, 1)
+
+
+def _measure_levels(levels: NDArray[np.uint8]) -> tuple[float, float, float, float]:
+    """Return the faintest and the usual ink of paper, that of a full stroke, and what parts them, in [0, 1]."""
+    counts = _count_levels(levels)
     threshold = _find_threshold(counts)
     paper, strokes = counts.copy(), counts.copy()
     paper[threshold + 1 :] = strokes[: threshold + 1] = 0
     # The median and not the deviation: a stroke's soft edge lies below the threshold, too, and is no noise.
-    usual, full = _find_level(paper, 0.5) / MAX_PIXEL, _find_level(strokes, 0.9) / MAX_PIXEL
-    spread = usual - _find_level(paper, 0.1) / MAX_PIXEL
-    if full < min_contrast or full - usual < _MIN_CONTRAST_TO_NOISE * spread:
-        return np.zeros_like(ink)
-    noise = min(3 * usual, threshold / MAX_PIXEL)
-    return ((ink - noise) / max(full - noise, 1 / MAX_PIXEL)).clip(0, 1)
+    found = _find_level(paper, 0.1), _find_level(paper, 0.5), _find_level(strokes, 0.9), threshold
+    return found[0] / MAX_PIXEL, found[1] / MAX_PIXEL, found[2] / MAX_PIXEL, found[3] / MAX_PIXEL
 
 
 def _keep_strokes(ink: Ink) -> Ink:

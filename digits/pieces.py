@@ -126,7 +126,7 @@ def _measure_line(boxes: NDArray[np.intp], areas: NDArray[np.intp]) -> float:
     order = largest[np.argsort(boxes[largest, 0], kind="stable")]
     groups: list[list[int]] = []
     for (left, top, right, bottom), area in zip(boxes[order].tolist(), areas[order].tolist(), strict=True):
-        if groups and min(right, groups[-1][2]) - left > 0.5 * min(right - left, groups[-1][2] - groups[-1][0]):
+        if groups and left < groups[-1][2]:
             group = groups[-1]
             groups[-1] = [group[0], min(top, group[1]), max(right, group[2]), max(bottom, group[3]), group[4] + area]
         else:
