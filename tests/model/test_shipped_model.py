@@ -54,8 +54,14 @@ def test_shipped_model_was_trained_by_the_default_command_on_the_committed_digit
     assert provenance["data"]["sha256"] in (ROOT / "data" / "README.md").read_text()
 
 
+def test_shipped_model_accepts_nearly_all_of_the_test_digits(classifier, digits_to_read):
+    batch = make_batch(digits_to_read.images)
+    reasons = classifier.judge(batch, classifier.predict(batch))
+    assert reasons.count(None) >= 0.995 * len(batch)
+
+
 def test_shipped_model_is_calibrated(evaluation):
-    # 0.11 % and 0.0101 were measured.
+    # 0.13 % and 0.0096 were measured.
     assert evaluation.calibration_error <= 0.0015
     assert evaluation.negative_log_likelihood <= 0.011
 
