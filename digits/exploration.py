@@ -54,7 +54,7 @@ def find_nearest(images: NDArray[np.uint8], others: NDArray[np.uint8]) -> tuple[
 
 
 def measure_occlusion(predict: Predict, image: NDArray[np.uint8], digit: int, patch: int = 5) -> NDArray[np.float64]:
-    """Cover one patch after the other with paper and note how much of the digit's probability goes.
+    """Cover one patch after the other with paper and note how much surer or less sure the digit gets.
 
     Occlusion follows Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks" (arXiv 1311.2901).
 
@@ -65,16 +65,23 @@ def measure_occlusion(predict: Predict, image: NDArray[np.uint8], digit: int, pa
         patch: Side of the square in pixels, odd.
 
     Returns:
-        float64 `(28, 28)`: the log of the probability before minus after, in nats, where the patch was centred; above 0
-        the ink speaks for the digit, below 0 against it.
+        float64 `(28, 28)`: the digit's log-odds before minus after, in nats, where the patch was centred; above 0 the
+        ink speaks for the digit, below 0 against it. Log-odds, because a probability near 1 hides what moves it.
     """
     half = patch // 2
     covered = np.repeat(make_batch(image[np.newaxis]), NUM_PIXELS, axis=0).reshape(SIZE, SIZE, *BATCH_SHAPE)
     for row in range(SIZE):
         for column in range(SIZE):
             covered[row, column, max(row - half, 0) : row + half + 1, max(column - half, 0) : column + half + 1] = 0
-    smallest = np.finfo(np.float32).tiny
-    after = np.log(np.maximum(predict(covered.reshape(-1, *BATCH_SHAPE))[:, digit].astype(np.float64), smallest))
-    before = np.log(max(float(predict(make_batch(image[np.newaxis]))[0, digit]), float(smallest)))
+    before = _measure_log_odds(predict(make_batch(image[np.newaxis])), digit)
+    after = _measure_log_odds(predict(covered.reshape(-1, *BATCH_SHAPE)), digit)
     lost: NDArray[np.float64] = (before - after).reshape(SIZE, SIZE)
     return lost
+
+
+def _measure_log_odds(probabilities: NDArray[np.float32], digit: int) -> NDArray[np.float64]:
+    # The others are summed, because 1 - p is rounding where p is near 1.
+    of_others = np.delete(probabilities, digit, axis=1).sum(axis=1, dtype=float)
+    smallest = np.finfo(np.float32).tiny
+    log_odds: NDArray[np.float64] = np.log(np.maximum(probabilities[:, digit].astype(float), smallest))
+    return log_odds - np.log(np.maximum(of_others, smallest))

@@ -71,7 +71,7 @@ def draw_pixel_order(image: NDArray[np.uint8], marked: int) -> Figure:
     row_axes, image_axes = figure.subplots(2, 1, height_ratios=[1, 4.5])
     row_axes.bar(range(image.size), image.ravel(), width=1.0, color=GREY)
     row_axes.plot(marked, image.flat[marked], "v", color=ORANGE, markersize=8)
-    tidy(row_axes, f"The row: 784 pixels, pixel{marked} marked", "Pixel x", "Grey level (0-255)", grid=False)
+    tidy(row_axes, f"The row: 784 pixels, pixel{marked} marked", "Pixel x", "Grey level", grid=False)
     row_axes.set(xlim=(-1, image.size), ylim=(0, 330), xticks=range(0, image.size, 4 * SIZE), yticks=(0, MAX_PIXEL))
     image_axes.imshow(image, cmap="gray_r", vmin=0, vmax=MAX_PIXEL)
     row, column = divmod(marked, SIZE)
@@ -145,17 +145,17 @@ def draw_centres(rows: NDArray[np.floating], columns: NDArray[np.floating]) -> F
     """Draw where the centres of mass lie, as a histogram over the image's middle."""
     figure = Figure((WIDTH, 3.2), layout="constrained")
     map_axes, row_axes = figure.subplots(1, 2)
-    middle = (SIZE - 1) / 2
-    edges = np.linspace(middle - 1, middle + 1.5, 51)
-    *_, drawn = map_axes.hist2d(columns, rows, bins=[edges, edges], cmap="viridis", norm="log")
+    edges = np.linspace(SIZE / 2 - 0.75, SIZE / 2 + 0.75, 61)
+    *_, drawn = map_axes.hist2d(columns, rows, bins=[edges, edges], cmap="viridis", cmin=1)
     figure.colorbar(drawn, ax=map_axes, label="Digits")
-    map_axes.plot(middle, middle, "+", color="white", markersize=12, markeredgewidth=2)
+    map_axes.plot(SIZE / 2, SIZE / 2, "+", color=ORANGE, markersize=14, markeredgewidth=2)
     map_axes.set_aspect("equal")
     map_axes.invert_yaxis()
-    tidy(map_axes, "Centre of mass; + is the image's centre", "Column (pixels)", "Row (pixels)", grid=False)
+    tidy(map_axes, "Centre of mass; + is pixel (14, 14)", "Column (pixels)", "Row (pixels)", grid=False)
     for values, name, colour, style in ((rows, "row", BLUE, "-"), (columns, "column", ORANGE, "--")):
         row_axes.hist(values, bins=edges, histtype="step", color=colour, linestyle=style, linewidth=1.6, label=name)
-    row_axes.axvline(middle, color=GREY, linewidth=1, linestyle=":", label="image's centre")
+    row_axes.axvline((SIZE - 1) / 2, color=GREY, linewidth=1, linestyle=":", label="middle of the image")
+    row_axes.margins(y=0.35)
     row_axes.legend(frameon=False, fontsize=8)
     tidy(row_axes, "The same, row and column apart", "Centre of mass (pixels)", "Digits")
     return figure
@@ -167,7 +167,7 @@ def draw_pairs(pairs: Sequence[tuple[NDArray[np.uint8], str, NDArray[np.uint8], 
     Args:
         pairs: Image, its title, the other, its title, and what to say of the two.
     """
-    figure = Figure((WIDTH, 2.9), layout="constrained")
+    figure = Figure((WIDTH, 2.4), layout="constrained")
     grid = figure.subplots(2, len(pairs))
     for (above, below), (image, title, other, other_title, remark) in zip(grid.T, pairs, strict=True):
         draw_image(above, image, title, 7.5)
@@ -195,6 +195,7 @@ def draw_embedding(maps: dict[str, NDArray[np.floating]], labels: NDArray[np.int
                 va="center",
                 fontsize=13,
                 weight="bold",
+                zorder=5,
                 color=DIGIT_COLOURS[digit],
                 bbox={"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
             )

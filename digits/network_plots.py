@@ -5,13 +5,23 @@ from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
 
 from digits.exploration_plots import BLUE, GREEN, GREY, ORANGE, WIDTH, draw_image, tidy
 from digits.short_training import Curve
+
+
+def _scale_logarithmically(axes: Axes) -> None:
+    """Make the upward axis logarithmic, with plain numbers at its ticks."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7), numticks=30))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def draw_curve(curve: Curve, name: str) -> Figure:
@@ -25,10 +35,7 @@ def draw_curve(curve: Curve, name: str) -> Figure:
         seen = np.array(curve.digits_seen) / 1000
         axes.plot(seen, training, "o--", color=ORANGE, markersize=4, label="training, since the last point")
         axes.plot(seen, held_out, "s-", color=BLUE, markersize=4, label="held out")
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter("{x:g}")
-        axes.tick_params(axis="y", which="minor", labelsize=7)
+        _scale_logarithmically(axes)
         axes.legend(frameon=False, fontsize=8)
         tidy(axes, f"{name}: {title.partition(' (')[0].lower()}", "Training digits seen (thousands)", title)
     return figure
@@ -40,7 +47,7 @@ def draw_losses(curves: dict[str, Curve]) -> Figure:
     axes = figure.subplots()
     for (name, curve), colour, style in zip(curves.items(), (BLUE, ORANGE, GREEN), ("s-", "o--", "^:"), strict=False):
         axes.plot(np.array(curve.digits_seen) / 1000, curve.held_out_loss, style, color=colour, label=name)
-    axes.set_yscale("log")
+    _scale_logarithmically(axes)
     axes.legend(frameon=False, fontsize=8)
     tidy(axes, "A linear model on held-out digits", "Training digits seen (thousands)", "Cross-entropy (nats)")
     return figure
@@ -89,10 +96,7 @@ def draw_search(values: Sequence[float | None], points: Sequence[dict[int, float
             alpha=0.6,
         )
     for axes in (history_axes, point_axes):
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter("{x:g}")
-        axes.tick_params(axis="y", which="minor", labelsize=7)
+        _scale_logarithmically(axes)
         axes.xaxis.get_major_locator().set_params(integer=True)
     history_axes.legend(frameon=False, fontsize=8)
     tidy(history_axes, "History", "Trial", "Held-out error (%)")
@@ -150,13 +154,12 @@ def draw_trade_off(names: Sequence[str], multiply_adds: Sequence[float], errors:
     figure = Figure((WIDTH, 3.6), layout="constrained")
     axes = figure.subplots()
     axes.scatter(multiply_adds, errors, color=[*[BLUE] * (len(names) - 1), ORANGE], s=45, zorder=3)
-    for name, x, y in zip(names, multiply_adds, errors, strict=True):
-        axes.annotate(name, (x, y), xytext=(7, 4), textcoords="offset points", fontsize=8.5)
-    axes.set(xscale="log", yscale="log")
+    for place, (name, x, y) in enumerate(zip(names, multiply_adds, errors, strict=True)):
+        # Above and below in turn: two networks of the same size may lie close.
+        axes.annotate(name, (x, y), xytext=(7, -11 if place % 2 else 5), textcoords="offset points", fontsize=8.5)
+    axes.set_xscale("log")
+    _scale_logarithmically(axes)
     axes.margins(x=0.18, y=0.18)
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter("{x:g}")
-    axes.tick_params(axis="y", which="minor", labelsize=7)
     tidy(axes, "Error on the test digits and arithmetic", "Multiply-adds a digit", "Test error (%)")
     return figure
 
@@ -188,7 +191,7 @@ def draw_occlusion(shown: Sequence[tuple[NDArray[Any], NDArray[np.floating], str
         shown: Image `(28, 28)`, 0-255, its map `(28, 28)`, and a title.
         unit: Of the maps.
     """
-    figure = Figure((WIDTH, 3.0), layout="constrained")
+    figure = Figure((WIDTH, 2 * 0.9 * WIDTH / len(shown) + 0.45), layout="constrained")
     grid: Any = figure.subplots(2, len(shown))
     limit = max(float(np.abs(one).max()) for _, one, _ in shown)
     for (above, below), (image, lost, title) in zip(grid.T, shown, strict=True):
@@ -203,7 +206,7 @@ def draw_occlusion(shown: Sequence[tuple[NDArray[Any], NDArray[np.floating], str
 def draw_titled(images: Sequence[NDArray[np.uint8]], titles: Sequence[str], num_columns: int = 9) -> Figure:
     """Draw digits in rows, each under its title."""
     num_rows = max(-(-len(images) // num_columns), 1)
-    figure = Figure((WIDTH, 1.42 * num_rows + 0.1), layout="constrained")
+    figure = Figure((WIDTH, 1.36 * num_rows + 0.1), layout="constrained")
     grid = np.ravel(figure.subplots(num_rows, num_columns))
     for axes in grid:
         axes.axis("off")

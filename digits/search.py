@@ -10,6 +10,7 @@ import json
 import multiprocessing
 import os
 import sys
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -127,6 +128,8 @@ def open_study(storage: str, budget: Budget) -> optuna.Study:
     """
     if storage.startswith("sqlite:///"):
         Path(storage.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    # Heartbeats have been called experimental by Optuna since 2021.
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     comparable = {"budget": asdict(budget), "distortion": asdict(TrainingConfig().distortion)}
     name = "digits-" + hashlib.sha256(json.dumps(comparable).encode()).hexdigest()[:8]
     try:
@@ -135,7 +138,7 @@ def open_study(storage: str, budget: Budget) -> optuna.Study:
             # A worker that died is known by its silence; its trial is drawn again by another.
             heartbeat_interval=_HEARTBEAT_SECONDS,
             grace_period=3 * _HEARTBEAT_SECONDS,
-            failed_trial_callback=optuna.storages.RetryFailedTrialCallback(max_retry=2),
+            heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=2),
         )
         return optuna.create_study(
             storage=database,

@@ -109,7 +109,9 @@ def train_briefly(
         return kept
     # Only what the batches depend on: the real training's schedule is not this one's.
     config = replace(
-        TrainingConfig(seed=run.seed, epochs=run.epochs, batch_size=run.batch_size, finishing_epochs=0),
+        TrainingConfig(
+            seed=run.seed, epochs=run.epochs, batch_size=run.batch_size, random_convolution=0.0, finishing_epochs=0
+        ),
         distortion=distortion,
     )
     schedule = keras.optimizers.schedules.CosineDecay(run.learning_rate, steps_per_point * run.num_points)
