@@ -196,7 +196,7 @@ def draw_occlusion(shown: Sequence[tuple[NDArray[Any], NDArray[np.floating], str
     limit = max(float(np.abs(one).max()) for _, one, _ in shown)
     for (above, below), (image, lost, title) in zip(grid.T, shown, strict=True):
         draw_image(above, image, title)
-        drawn = below.imshow(lost, cmap="PuOr", norm=SymLogNorm(limit / 10, vmin=-limit, vmax=limit))
+        drawn = below.imshow(lost, cmap="PuOr", norm=SymLogNorm(limit / 4, vmin=-limit, vmax=limit))
         below.contour(image, levels=[128], colors="black", linewidths=0.7)
         below.set(xticks=[], yticks=[])
     figure.colorbar(drawn, ax=list(grid[1]), label=unit)

@@ -65,7 +65,7 @@ def execute(path: Path) -> NotebookNode:
         timeout=None,
         kernel_name="python3",
         resources={"metadata": {"path": str(path.resolve().parent)}},
-        on_cell_complete=report,
+        on_cell_executed=report,
     )
     try:
         client.execute()
