@@ -5,7 +5,7 @@
 ARG PYTHON_IMAGE=python:3.11.15-slim-bookworm
 FROM ${PYTHON_IMAGE}
 
-ENV PYTHONPATH=/app \
+ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     # The root file system is read-only; what libraries keep for themselves goes to /tmp.
     PYTHONDONTWRITEBYTECODE=1 \
@@ -16,7 +16,9 @@ WORKDIR /app
 COPY requirements.txt pyproject.toml LICENSE README.md /app/
 COPY web_service/requirements.txt /app/web_service/requirements.txt
 COPY digits /app/digits
-RUN pip install --no-cache-dir --only-binary :all: --requirement requirements.txt && chmod -R a+rX /app
+RUN python -m venv --without-pip /opt/venv \
+    && pip --python /opt/venv/bin/python --no-cache-dir install --requirement requirements.txt \
+    && chmod -R a+rX /app
 COPY data/train.csv.gz /app/data/train.csv.gz
 RUN chmod -R a+rX /app/data
 
