@@ -6,6 +6,7 @@ before pixels are decoded, and whatever Pillow raises leaves as a `DrawingError`
 
 import warnings
 from io import BytesIO
+from struct import unpack_from
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +15,11 @@ from PIL import ExifTags, Image
 from digits.errors import DrawingError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-MAX_DRAWING_PIXELS = 16_000_000  # A phone's 12 megapixels, and no more than about 100 MB while they are decoded.
+MAX_DRAWING_PIXELS = 16_000_000  # A phone's 12 megapixels, and no more than about 130 MB while they are decoded.
 MAX_DRAWING_SIDE = 1024  # Of what comes out: enough for a digit that takes a thirtieth of a photo's width.
 
 _STRIP_ROWS = 256
+_TIFF_TILE_TAGS = frozenset({322, 323})
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -36,21 +38,27 @@ def decode_drawing(encoded: bytes, max_pixels: int = MAX_DRAWING_PIXELS) -> NDAr
 
     Args:
         encoded: A PNG, JPEG, WebP, GIF, BMP or TIFF with one picture, of any depth and colour model.
-        max_pixels: More than these are refused before they are decoded.
+        max_pixels: More than these are refused before they are decoded; fewer are taken of what needs more memory,
+            WebP a third, CMYK and TIFF with 16 bits a colour half.
 
     Returns:
         uint8 `(height, width)`, luminance 0 black to 255 white, the longer side at most 1,024.
 
     Raises:
-        DrawingError: If the file is none of these, broken, animated, empty or too large.
+        DrawingError: If the file is none of these, broken, animated, in tiles, empty or too large.
     """
     image = _open_image(encoded)
     _check_size(image, max_pixels)
     try:
         _check_single(image)
-        image.draft("L", (MAX_DRAWING_SIDE, MAX_DRAWING_SIDE))  # A JPEG decoder can leave out detail; others ignore it.
-        image.load()
-        return _read_luminance(image)
+        if image.format == "TIFF":
+            _check_strips(encoded)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Of odd metadata, a line each in the log.
+            # A JPEG decoder can leave out detail; others ignore it.
+            image.draft("L", (MAX_DRAWING_SIDE, MAX_DRAWING_SIDE))
+            image.load()
+            return _read_luminance(image)
     except DrawingError:
         raise
     # Decoders raise a dozen unrelated types for broken pixels.
@@ -99,11 +107,41 @@ def _check_size(image: Image.Image, max_pixels: int) -> None:
             code="empty_image",
             hint="Send an image with a digit on it.",
         )
-    if width * height > max_pixels:
+    weight = _weigh_pixel(image)
+    if width * height * weight > max_pixels:
+        kind = "an image" if weight == 1 else f"a {image.format} ({image.mode})"
         raise DrawingError(
-            f"Received an image of {width}x{height} pixels, expected at most {max_pixels:,} in all.",
+            f"Received {kind} of {width}x{height} pixels, expected at most {max_pixels // weight:,} in all.",
             code="image_too_large",
             hint="Reduce it; a digit is read from a few hundred pixels as well.",
+        )
+
+
+def _weigh_pixel(image: Image.Image) -> int:
+    """Return what decoding a pixel takes, in pixels of 4 to 8 bytes, as most formats need."""
+    # Four copies of 4 bytes in Pillow's decoder.
+    if image.format == "WEBP":
+        return 3
+    # All coefficients of a progressive JPEG, or a TIFF that is one strip, beside the picture itself.
+    is_deep = image.format == "TIFF" and image.mode in {"RGB", "RGBA"} and ";16" in str(getattr(image, "tile", ""))
+    return 2 if is_deep or image.mode == "CMYK" else 1
+
+
+def _check_strips(encoded: bytes) -> None:
+    """Refuse a TIFF in tiles, which may be of any size in a small picture, and are unpacked whole."""
+    # Read here: Pillow leaves out tags of types that it does not know, and libtiff does not.
+    order = "<" if encoded.startswith(b"II") else ">"
+    is_big = 43 in encoded[2:4]  # BigTIFF, with longer numbers.
+    place, size_format, step = (8, "Q", 20) if is_big else (4, "I", 12)
+    (start,) = unpack_from(order + size_format, encoded, place)
+    (num_tags,) = unpack_from(order + ("Q" if is_big else "H"), encoded, start)
+    first = start + (8 if is_big else 2)
+    tags = {unpack_from(order + "H", encoded, first + step * index)[0] for index in range(num_tags)}
+    if tags & _TIFF_TILE_TAGS:
+        raise DrawingError(
+            "Received a TIFF in tiles, expected one in strips.",
+            code="tiled_image",
+            hint="Save it as PNG.",
         )
 
 
@@ -140,6 +178,8 @@ def _reduce(image: Image.Image, mode: str, factor: int) -> NDArray[np.uint8]:
             strip = strip.convert("RGBA").convert("LA")
         elif strip.mode == "LAB":
             strip = strip.getchannel("L")
+        elif strip.mode.startswith("I;16"):
+            strip = Image.fromarray((np.asarray(strip) >> 8).astype(np.uint8))
         strips.append(np.asarray(strip.convert(mode).reduce(factor)))
     return np.concatenate(strips)
 
@@ -157,7 +197,7 @@ def _lay_on_paper(premultiplied: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _read_deep(image: Image.Image, factor: int) -> NDArray[np.uint8]:
     """Scale more than 8 bits to 8: 16 bits by their range, 32 bits and fractions by the values that occur."""
     if image.mode.startswith("I;16"):
-        return _reduce(Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)), "L", factor)
+        return _reduce(image, "L", factor)
     values = np.nan_to_num(np.asarray(image.reduce(factor), np.float64))
     darkest, lightest = values.min(), values.max()
     if darkest == lightest:

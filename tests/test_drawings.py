@@ -211,6 +211,58 @@ def test_decode_drawing_of_a_bomb_takes_little_memory(
     assert int(peak_mib) < most_mib
 
 
+# What takes the most memory of each kind, as large as it is taken: no more than a sixth of a GB.
+HEAVY: dict[str, Callable[[], bytes]] = {
+    "WebP": lambda: encode(Image.new("RGBA", (2300, 2300), (90, 60, 30, 128)), "WEBP", lossless=True, method=0),
+    "CMYK": lambda: encode(Image.new("CMYK", (2800, 2800), (9, 99, 60, 30)), "JPEG", progressive=True),
+    "16 bits": lambda: encode(make_deep("uint16", 65535).resize((4000, 4000)), "PNG", compress_level=1),
+    "TIFF in one strip": lambda: encode(
+        Image.new("RGBA", (4000, 4000), (9, 99, 60, 30)),
+        "TIFF",
+        compression="tiff_adobe_deflate",
+        strip_size=64_000_000,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_decode_drawing_of_what_needs_most_takes_bounded_memory(
+    name: str, tmp_path: Path, run_as_served: Callable[[str], subprocess.CompletedProcess[str]]
+) -> None:
+    heavy = tmp_path / "heavy"
+    heavy.write_bytes(HEAVY[name]())
+    done = run_as_served(MEASURE_PEAK.format(path=str(heavy)))
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 140
+
+
+@pytest.mark.parametrize(("file_format", "mode", "share"), [("WEBP", "RGB", 3), ("JPEG", "CMYK", 2)])
+def test_decode_drawing_of_what_needs_more_memory_takes_fewer_pixels(file_format: str, mode: str, share: int) -> None:
+    encoded = encode(Image.new(mode, (30, 10)), file_format)
+    assert decode_drawing(encoded, max_pixels=300 * share).shape == (10, 30)
+    with pytest.raises(DrawingError, match=f"a {file_format} .{mode}. of 30x10 pixels, expected at most 299 in all"):
+        decode_drawing(encoded, max_pixels=300 * share - 1)
+
+
+def write_tiled(order: str, is_big: bool, tag_type: int) -> bytes:
+    """A TIFF of 28x28 whose tags of tiles are of a type."""
+    size, start = ("Q", 16) if is_big else ("I", 8)
+    tags = {256: 28, 257: 28, 258: 8, 262: 1, 273: 0, 279: 0, 322: 9999, 323: 9999}
+    types = [tag_type if tag in (322, 323) else 4 for tag in tags]
+    head = struct.pack(f"{order}2sH", b"II" if order == "<" else b"MM", 43 if is_big else 42)
+    head += struct.pack(f"{order}HHQQ", 8, 0, start, len(tags)) if is_big else struct.pack(f"{order}IH", 8, len(tags))
+    entry = f"{order}HH{size}I{'4x' if is_big else ''}"
+    return head + b"".join(struct.pack(entry, tag, types.pop(0), 1, tags[tag]) for tag in tags) + bytes(8)
+
+
+@pytest.mark.parametrize("tag_type", [4, 17])
+@pytest.mark.parametrize(("order", "is_big"), [("<", False), (">", False), ("<", True)])
+def test_decode_drawing_in_tiles_is_refused(order: str, is_big: bool, tag_type: int) -> None:
+    with pytest.raises(DrawingError, match="Received a TIFF in tiles, expected one in strips") as caught:
+        decode_drawing(write_tiled(order, is_big, tag_type))
+    assert caught.value.code == "tiled_image"
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_decode_drawing_of_damaged_files_raises_nothing_else(seed: int) -> None:
     rng = np.random.default_rng(seed)

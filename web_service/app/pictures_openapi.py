@@ -24,6 +24,14 @@ def _write_animation() -> bytes:
     return head + 2 * (struct.pack("<cHHHHB", b",", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00") + b";"
 
 
+def _write_tiles() -> bytes:
+    """Return a TIFF's header that announces a tile of 20,000x20,000 pixels for a picture of 28x28."""
+    # Width, height, bits, photometric interpretation, the tile's width, height, offset and length.
+    tags = {256: 28, 257: 28, 258: 8, 262: 1, 322: 20_000, 323: 20_000, 324: 0, 325: 0}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + entries + bytes(4)
+
+
 # A content type and a body for each way to be refused.
 BAD_PICTURES: tuple[tuple[str, bytes], ...] = (
     ("text/plain", b""),
@@ -33,6 +41,7 @@ BAD_PICTURES: tuple[tuple[str, bytes], ...] = (
     ("image/bmp", _write_bitmap(28, 28)),
     ("image/bmp", _write_bitmap(20_000, 20_000)),
     ("image/gif", _write_animation()),
+    ("image/tiff", _write_tiles()),
 )
 
 

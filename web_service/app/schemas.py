@@ -41,6 +41,7 @@ ErrorCode = Literal[
     "pixel_out_of_range",
     "request_timeout",
     "shutting_down",
+    "tiled_image",
     "unauthorized",
     "unknown_field",
     "unsupported_media_type",

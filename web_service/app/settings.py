@@ -64,7 +64,7 @@ class Settings(BaseSettings):
         ge=SIZE * SIZE,
         # Beyond this Pillow itself refuses, as a bomb.
         le=170_000_000,
-        description="The most pixels of such a picture; a larger one is refused before they are decoded.",
+        description="The most pixels of such a picture, of a WebP a third; refused before they are decoded.",
     )
     request_seconds: float = Field(
         default=10,
