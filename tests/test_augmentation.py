@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from digits.augmentation import Distortion, distort, make_interpolation
+from digits.augmentation import Distortion, convolve_randomly, distort, make_interpolation
 from digits.images import draw_one, make_batch
 
 STILL = Distortion(rotation_degrees=0, zoom=0, shear=0, shift_pixels=0, elastic_pixels=0)
@@ -69,3 +69,22 @@ def test_make_interpolation_returns_weights_that_sum_to_one_and_meet_the_grid_po
     assert weights.shape == (28, 5)
     np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-6)
     np.testing.assert_allclose(weights[[0, 27]], [[1, 0, 0, 0, 0], [0, 0, 0, 0, 1]], atol=1e-6)
+
+
+def test_convolve_randomly_changes_the_share_of_the_digits(batch):
+    convolved = convolve_randomly(batch, 0.5, tf.constant([1, 2])).numpy()
+    is_changed = (convolved != batch).any(axis=(1, 2, 3))
+    assert 16 < is_changed.sum() < 48
+    np.testing.assert_array_equal(convolve_randomly(batch, 0.0, tf.constant([1, 2])), batch)
+
+
+def test_convolve_randomly_draws_a_kernel_for_each_digit_from_the_seed_alone(batch):
+    convolved = convolve_randomly(batch, 1.0, tf.constant([1, 2])).numpy()
+    assert len({image.tobytes() for image in convolved}) == len(batch)
+    np.testing.assert_array_equal(convolved, convolve_randomly(batch, 1.0, tf.constant([1, 2])))
+
+
+def test_convolve_randomly_reaches_no_further_than_a_pixel_from_the_ink(batch):
+    convolved = convolve_randomly(batch, 1.0, tf.constant([1, 2])).numpy()
+    near = tf.nn.max_pool2d(batch, 3, 1, "SAME").numpy() > 0
+    assert not convolved[~near].any()

@@ -12,7 +12,7 @@ import pytest
 from digits.dataset import LabelledImages
 from digits.errors import CheckpointError, ConfigurationError
 from digits.images import make_batch
-from digits.training import TrainingConfig, fit_network, make_batches, recompute_statistics
+from digits.training import TrainingConfig, add_variants, fit_network, make_batches, recompute_statistics
 
 _LIMITS = ("rotation_degrees", "zoom", "shear", "shift_pixels", "elastic_pixels")
 CONFIG = TrainingConfig(epochs=3, batch_size=20, finishing_epochs=1)
@@ -41,7 +41,8 @@ def collect(batches):
 
 
 def test_make_batches_shows_a_digit_at_most_once_an_epoch_and_reshuffles(digits):
-    still = replace(CONFIG, distortion=replace(CONFIG.distortion, **dict.fromkeys(_LIMITS, 0.0)))
+    distortion = replace(CONFIG.distortion, **dict.fromkeys(_LIMITS, 0.0))
+    still = replace(CONFIG, distortion=distortion, random_convolution=0.0)
     batches = collect(make_batches(digits, still))
     steps_per_epoch = 90 // 20
     epochs = []
@@ -68,6 +69,20 @@ def test_make_batches_distorts_less_in_the_finishing_epochs(digits):
     pairs = list(zip(*map(collect, finishing), strict=True))
     same = [np.array_equal(batch, other) for (batch, _), (other, _) in pairs]
     assert same == [True] * 8 + [False] * 4
+
+
+def test_make_batches_convolves_its_share_until_the_finishing_epochs(digits):
+    convolved, plain = (
+        collect(make_batches(digits, replace(CONFIG, random_convolution=share))) for share in (1.0, 0.0)
+    )
+    same = [np.array_equal(batch, other) for (batch, _), (other, _) in zip(convolved, plain, strict=True)]
+    assert same == [False] * 8 + [True] * 4
+
+
+def test_add_variants_puts_them_after_the_digits(digits):
+    taught = add_variants(digits, CONFIG)
+    np.testing.assert_array_equal(taught.images[:90], digits.images)
+    assert set(taught.labels[90:]) == {0, 1, 7}
 
 
 def test_fit_network_twice_with_the_same_seed_gives_the_same_weights(digits, tmp_path):
