@@ -40,7 +40,7 @@ _IMAGES_AT_ONCE = 1_000
 
 @dataclass(frozen=True)
 class AcceptanceConfig:
-    """The settings; written into the artifact. Each was chosen on training digits and made-up negatives held out."""
+    """The settings; written into the artifact. The threshold is set on training digits held out."""
 
     training: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(epochs=3, batch_size=100, finishing_epochs=1, random_convolution=0.0)
