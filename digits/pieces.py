@@ -20,8 +20,10 @@ _MAX_COMPONENTS = 40
 _SPECK = 0.0025  # Of the line's height squared: a dot of a twentieth of the height, both ways.
 _CUT_WIDTH = 0.35  # Of the line's height: what is narrower holds one digit.
 _CUT_SPACING = 0.14
-_MAX_CUT = 2.6  # Strokes that a cut may cross: three would part an 8 through its middle.
+_MAX_CUT = 5.0  # Strokes that a cut may cross, or as much where two digits lie along each other.
 _RULING_SHARE = 0.6  # Of the drawing's width.
+_FLAT = 0.15  # Of the line's height: what is no higher, and above or below the line, is a ruling's rest.
+_TALL = 0.5
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def find_pieces(ink: Ink) -> Pieces:
     labels, count = label_components(mask)
     boxes, areas = measure_components(labels, count)
     line_height = _measure_line(boxes, areas)
+    areas = np.where(_find_strays(boxes, line_height), 0, areas)
     largest = np.argsort(-areas, kind="stable")[:_MAX_COMPONENTS]
     stroke = _measure_stroke(mask)
     parts = [
@@ -136,6 +139,19 @@ def _measure_line(boxes: NDArray[np.intp], areas: NDArray[np.intp]) -> float:
     return float(found[int(np.searchsorted(votes, votes[-1] / 2))][0])
 
 
+def _find_strays(boxes: NDArray[np.intp], line_height: float) -> Mask:
+    """Find what is flat and lies above or below the line, as what is left of a ruling or a frame does; bool `(n,)`."""
+    heights = boxes[:, 3] - boxes[:, 1]
+    tall = heights >= _TALL * line_height
+    if not tall.any():
+        return np.zeros(len(boxes), bool)
+    top, bottom = np.median(boxes[tall, 1]), np.median(boxes[tall, 3])
+    middles = (boxes[:, 1] + boxes[:, 3]) / 2
+    is_flat = (heights <= _FLAT * line_height) & (boxes[:, 2] - boxes[:, 0] > 2 * heights)
+    strays: Mask = is_flat & ((middles < top) | (middles > bottom))
+    return strays
+
+
 def find_threshold(levels: NDArray[np.uint8]) -> int:
     """Return Otsu's threshold of 0-255."""
     counts = np.bincount(levels, minlength=MAX_PIXEL + 1)
@@ -164,7 +180,9 @@ def _part(labels: Labels, number: int, box: NDArray[np.intp], line_height: float
     rows, columns = np.nonzero(alone)
     if right - left <= _CUT_WIDTH * line_height:
         return [(rows + top, columns + left, 0.0, number)]
-    paths, costs = find_cuts(alone, max(2, round(_CUT_SPACING * line_height)), _MAX_CUT * stroke + 1)
+    # A tall slanting one is not to be cut into more pieces than a candidate may have.
+    spacing = max(2, round(_CUT_SPACING * max(line_height, bottom - top)))
+    paths, costs = find_cuts(alone, spacing, _MAX_CUT * stroke + 1)
     sides = (columns >= paths[:, rows]).sum(axis=0)
     parts: list[Part] = []
     for side in range(len(paths) + 1):

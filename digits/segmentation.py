@@ -9,10 +9,12 @@ Drawings of one line are read. Two lines above each other are read as one, from 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from digits.images import NUM_CLASSES, SIZE, make_batch
 from digits.ink import Ink, extract_ink
@@ -30,6 +32,8 @@ from digits.pieces import Pieces, find_pieces
 
 Compute = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 Accept = Callable[[NDArray[np.float32]], NDArray[np.float32] | None]
+
+_WORKING_PIXELS = 500_000  # A larger drawing is reduced first: what is written on it is large, too.
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,18 @@ def read_number(drawing: NDArray[np.uint8], compute: Compute, accept: Accept | N
     Returns:
         The digits; none if there is no ink. Stops, commas and dashes are left out.
     """
-    return choose_digits(read_candidates(drawing, compute, accept), Weights())
+    factor = ceil(sqrt(drawing.size / _WORKING_PIXELS))
+    if factor <= 1:
+        return choose_digits(read_candidates(drawing, compute, accept), Weights())
+    reduced = np.asarray(Image.fromarray(drawing).reduce(factor))
+    digits = choose_digits(read_candidates(reduced, compute, accept), Weights())
+    return [replace(digit, box=_enlarge(digit.box, factor, drawing.shape)) for digit in digits]
+
+
+def _enlarge(box: tuple[int, int, int, int], factor: int, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    left, top, width, height = (side * factor for side in box)
+    # The last column and row of a reduced drawing may stand for fewer pixels.
+    return left, top, min(width, shape[1] - left), min(height, shape[0] - top)
 
 
 def read_candidates(drawing: NDArray[np.uint8], compute: Compute, accept: Accept | None = None) -> Line:

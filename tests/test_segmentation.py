@@ -9,6 +9,7 @@ from PIL import Image
 
 from digits.classifier import Classifier, load_classifier
 from digits.components import label_components, measure_components
+from digits.cuts import find_cuts
 from digits.dataset import LabelledImages
 from digits.ink import extract_ink
 from digits.pieces import MAX_PIECES, find_pieces, remove_rulings
@@ -89,6 +90,32 @@ def test_read_number_gives_what_the_network_saw(classifier: Classifier, small_di
         assert (digit.image.shape, digit.image.dtype) == ((28, 28), np.uint8)
         batch = (digit.image[None, :, :, None] / 255).astype(np.float32)
         np.testing.assert_allclose(classifier.predict(batch)[0], digit.probabilities, atol=1e-5)
+
+
+def test_read_number_boxes_in_a_large_photo(classifier: Classifier, small_digits: LabelledImages) -> None:
+    drawing = draw_line(small_digits.images[:3], gap=30)
+    boxes = [digit.box for digit in read(classifier, drawing)]
+    large = read(classifier, np.kron(drawing, np.ones((5, 5), np.uint8)))
+    assert join(large) == "".join(map(str, small_digits.labels[:3]))
+    np.testing.assert_allclose([digit.box for digit in large], 5 * np.array(boxes), atol=25)
+
+
+def test_read_number_narrow_zero_is_no_pair_of_ones(classifier: Classifier, small_digits: LabelledImages) -> None:
+    rows, columns = np.indices((200, 420))
+    zero = np.abs(np.hypot((rows - 100) / 70, (columns - 320) / 24) - 1) * 24 < 5
+    drawing = np.where(zero, 0, 255).astype(np.uint8)
+    one = draw_line(small_digits.images[small_digits.labels == 2][:1], gap=0)[40:240]
+    drawing[:, : one.shape[1]] = np.minimum(drawing[:, : one.shape[1]], one[:200])
+    assert join(read(classifier, drawing)) == "20"
+
+
+def test_find_cuts_goes_round_a_loop() -> None:
+    rows, columns = np.indices((60, 90))
+    rings = [np.abs(np.hypot(rows - 30, columns - centre) - 20) < 2.5 for centre in (23, 65)]
+    paths, _ = find_cuts(rings[0] | rings[1], spacing=6, max_cost=20)
+    middles = paths[:, 30]
+    assert ((middles >= 40) & (middles <= 48)).any()
+    assert (np.abs(middles[:, None] - [23, 65]) > 8).all()
 
 
 def test_read_number_light_on_dark(classifier: Classifier, small_digits: LabelledImages) -> None:
