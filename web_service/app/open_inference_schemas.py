@@ -114,7 +114,7 @@ def document_inference() -> dict[str, Any]:
             "shape": {"type": "array", "items": {"type": "integer"}, "description": INPUT_SHAPES},
             "datatype": {"enum": list(DTYPES)},
             "data": {"type": "array", "items": {"anyOf": [pixel, {"type": "array"}]}, "description": "Flat or nested."},
-            "parameters": {"type": "object", "properties": {"binary_data_size": {"type": "integer"}}},
+            "parameters": {"type": ["object", "null"], "properties": {"binary_data_size": {"type": ["integer", "null"]}}},
         },
     }
     output = {"type": "object", "required": ["name"], "properties": {"name": {"enum": list(OUTPUTS)}}}
@@ -123,10 +123,10 @@ def document_inference() -> dict[str, Any]:
         "type": "object",
         "required": ["inputs"],
         "properties": {
-            "id": {"type": "string"},
+            "id": {"type": ["string", "null"]},
             "inputs": {"type": "array", "minItems": 1, "maxItems": 1, "items": tensor},
-            "outputs": {"type": "array", "items": output},
-            "parameters": {"type": "object"},
+            "outputs": {"type": ["array", "null"], "items": output},
+            "parameters": {"type": ["object", "null"]},
         },
     }
     one = {"name": INPUT_NAME, "shape": [1, NUM_PIXELS], "datatype": "UINT8", "data": draw_one().ravel().tolist()}
