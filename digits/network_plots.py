@@ -154,9 +154,10 @@ def draw_trade_off(names: Sequence[str], multiply_adds: Sequence[float], errors:
     figure = Figure((WIDTH, 3.6), layout="constrained")
     axes = figure.subplots()
     axes.scatter(multiply_adds, errors, color=[*[BLUE] * (len(names) - 1), ORANGE], s=45, zorder=3)
-    for place, (name, x, y) in enumerate(zip(names, multiply_adds, errors, strict=True)):
-        # Above and below in turn: two networks of the same size may lie close.
-        axes.annotate(name, (x, y), xytext=(7, -11 if place % 2 else 5), textcoords="offset points", fontsize=8.5)
+    for name, x, y in zip(names, multiply_adds, errors, strict=True):
+        # Below, where a network of about the same size has its label above.
+        is_below = any(other > y and 0.7 < size / x < 1.4 for size, other in zip(multiply_adds, errors, strict=True))
+        axes.annotate(name, (x, y), xytext=(7, -11 if is_below else 5), textcoords="offset points", fontsize=8.5)
     axes.set_xscale("log")
     _scale_logarithmically(axes)
     axes.margins(x=0.18, y=0.18)
