@@ -33,7 +33,8 @@ def extract_ink(drawing: NDArray[np.uint8]) -> Ink:
     """
     border = _count_levels(np.concatenate([drawing[0], drawing[-1], drawing[:, 0], drawing[:, -1]]))
     # So few pixels are no photo: what varies along their border is a digit that touches it.
-    is_even = max(drawing.shape) <= _LIGHT_SIDE or _find_level(border, 0.8) - _find_level(border, 0.2) <= _EVEN_LEVELS
+    is_photo = max(drawing.shape) > _LIGHT_SIDE
+    is_even = not is_photo or _find_level(border, 0.8) - _find_level(border, 0.2) <= _EVEN_LEVELS
     if _is_lighter_than(_find_level(border, 0.5), drawing) if is_even else _is_ink_light(drawing):
         drawing = MAX_PIXEL - drawing
     stroke_share, min_contrast = (
@@ -41,7 +42,7 @@ def extract_ink(drawing: NDArray[np.uint8]) -> Ink:
     )
     # At least 1 for both: a drawing that is black all over has no ink, and paper cannot be divided by 0.
     ink = 1 - np.maximum(drawing, 1) / np.maximum(_measure_light(drawing, stroke_share), 1)
-    return _keep_strokes(_stretch_contrast(ink.clip(0, 1), min_contrast))
+    return _keep_strokes(_stretch_contrast(ink.clip(0, 1), min_contrast, is_photo))
 
 
 def _is_lighter_than(paper: int, drawing: NDArray[np.uint8]) -> bool:
@@ -82,14 +83,14 @@ def _spread(values: Ink, reach: int, choose: np.ufunc) -> Ink:
     return values
 
 
-def _stretch_contrast(ink: Ink, min_contrast: float) -> Ink:
+def _stretch_contrast(ink: Ink, min_contrast: float, is_photo: bool) -> Ink:
     """Map the paper's noise to 0 and a full stroke to 1; all to 0 where what is darkest does not stand out."""
     levels = Image.fromarray((ink * MAX_PIXEL).astype(np.uint8))
     _, usual, full, threshold = _measure_levels(np.asarray(levels))
     # Smoothing takes more from noise and fine patterns than from strokes.
     faintest, smooth_usual, smooth_full, _ = _measure_levels(np.asarray(levels.filter(ImageFilter.GaussianBlur(1))))
     is_noise = smooth_full - smooth_usual < _MIN_CONTRAST_TO_NOISE * (smooth_usual - faintest)
-    if full < min_contrast or is_noise:
+    if full < min_contrast or (is_photo and is_noise):
         return np.zeros_like(ink)
     noise = min(3 * usual, threshold)
     return ((ink - noise) / max(full - noise, 1 / MAX_PIXEL)).clip(0, 1)
