@@ -14,7 +14,7 @@ from digits.pieces import Pieces
 # Width by height of MNIST's training digits: the mean and the deviation of its logarithm, for each digit.
 _ASPECT_MEANS = np.log([0.89, 0.39, 0.93, 0.78, 0.78, 0.93, 0.71, 0.76, 0.75, 0.66])
 _ASPECT_DEVIATIONS = np.array([0.21, 0.48, 0.24, 0.22, 0.22, 0.28, 0.23, 0.22, 0.23, 0.21])
-_MAX_PIECES_IN_DIGIT = 7
+_MAX_PIECES_IN_DIGIT = 12
 _MAX_WIDTH = 2.0  # Of the line's height.
 _MAX_CANDIDATES = 300
 _MAX_COST = 20.0
