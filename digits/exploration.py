@@ -84,4 +84,5 @@ def _measure_log_odds(probabilities: NDArray[np.float32], digit: int) -> NDArray
     of_others = np.delete(probabilities, digit, axis=1).sum(axis=1, dtype=float)
     smallest = np.finfo(np.float32).tiny
     log_odds: NDArray[np.float64] = np.log(np.maximum(probabilities[:, digit].astype(float), smallest))
-    return log_odds - np.log(np.maximum(of_others, smallest))
+    log_odds -= np.log(np.maximum(of_others, smallest))
+    return log_odds
