@@ -40,13 +40,14 @@ JSON_VALUES = st.recursive(
     LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4)
 )
 SEEDS = st.integers(0, 2**32 - 1)
-# Where a piece is replaced, measured from the front in thousandths, how much of it, and by what.
-CHANGES = st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 40), st.binary(max_size=8)), max_size=4)
+# Where a piece is replaced, measured from the front in millionths, how much of it, and by what.
+PIECES = st.sampled_from([b"", b"0", b"7", b"12", b"999", b",", b":", b'"', b" ", b"."]) | st.binary(max_size=8)
+CHANGES = st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 2) | st.integers(0, 40), PIECES), max_size=4)
 
 
 def change(body: bytes, changes: list[tuple[int, int, bytes]]) -> bytes:
     for place, length, replacement in changes:
-        start = len(body) * place // 1000
+        start = len(body) * place // 10**6
         body = body[:start] + replacement + body[start + length :]
     return body
 
