@@ -5,13 +5,19 @@ Usage:
     python benchmarks/reading.py --choose   # choose the weights of digits.lattice, on lines of training digits
 
 The cheque amounts (ORAND-CAR-A, ICFHR 2014) lie outside of the repository, in ../shared/drawings; without them their
-rows are left out. They are for measuring only: the weights are chosen on lines of MNIST's training digits.
+rows are left out. They are for measuring only: the weights are chosen on lines of MNIST's training digits. Which
+amounts were misread was looked at, though, for causes that hold for any line: loops that were cut, wide digits cut into
+more pieces than a candidate could have, rests of rulings, a fainter pen on patterned paper. Such changes were kept
+after a look at every fourth amount, so these rows are no score on writing never seen.
 """
 
 import argparse
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields, replace
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +30,7 @@ from digits.lattice import Weights
 from digits.segmentation import choose_digits, read_candidates, read_number
 
 ROOT = Path(__file__).resolve().parents[1]
+MODEL = ROOT / "models" / "digits.h5"
 RESULTS = ROOT / "benchmarks" / "reading.csv"
 CHEQUES = ROOT.parent / "shared" / "drawings" / "cheque_amounts.npz"
 NUM_LINES = 100
@@ -144,6 +151,26 @@ def score(name: str, pairs: list[tuple[str, str]], model: str) -> list[dict[str,
     ]
 
 
+def read_all(drawings: Sequence[NDArray[np.uint8]]) -> list[str]:
+    """Read drawings with the shipped model, two at a time."""
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(read_one, drawings, chunksize=10))
+
+
+def read_one(drawing: NDArray[np.uint8]) -> str:
+    """Read a drawing with the shipped model."""
+    classifier = load_shipped()
+    return "".join(
+        str(found.digit) for found in read_number(drawing, classifier.predict, classifier.measure_acceptance)
+    )
+
+
+@cache
+def load_shipped() -> Classifier:
+    """Load the model, once in each process."""
+    return load_classifier(MODEL)
+
+
 def measure(classifier: Classifier) -> list[dict[str, object]]:
     """Read all sets."""
     digits = read_labelled_images(ROOT / "data" / "test.csv.gz")
@@ -152,15 +179,8 @@ def measure(classifier: Classifier) -> list[dict[str, object]]:
         sets.append(("cheque amounts", load_cheques()))
     rows = []
     for name, lines in sets:
-        pairs = [
-            (
-                "".join(
-                    str(found.digit) for found in read_number(line, classifier.predict, classifier.measure_acceptance)
-                ),
-                true,
-            )
-            for line, true in lines
-        ]
+        drawings, numbers = zip(*lines, strict=True)
+        pairs = list(zip(read_all(drawings), numbers, strict=True))
         rows += score(name, pairs, classifier.artifact.version)
     return rows
 
@@ -198,7 +218,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the reading of several digits.")
     parser.add_argument("--choose", action="store_true", help="choose weights instead")
     arguments = parser.parse_args()
-    classifier = load_classifier(ROOT / "models" / "digits.h5")
+    classifier = load_shipped()
     if arguments.choose:
         choose_weights(classifier)
         return
