@@ -155,9 +155,10 @@ def draw_trade_off(names: Sequence[str], multiply_adds: Sequence[float], errors:
     axes = figure.subplots()
     axes.scatter(multiply_adds, errors, color=[*[BLUE] * (len(names) - 1), ORANGE], s=45, zorder=3)
     for name, x, y in zip(names, multiply_adds, errors, strict=True):
-        # Below, where a network of about the same size has its label above.
-        is_below = any(other > y and 0.7 < size / x < 1.4 for size, other in zip(multiply_adds, errors, strict=True))
-        axes.annotate(name, (x, y), xytext=(7, -11 if is_below else 5), textcoords="offset points", fontsize=8.5)
+        # To the left, where a network of about the same size has its label to the right.
+        is_left = any(other > y and 0.7 < size / x < 1.4 for size, other in zip(multiply_adds, errors, strict=True))
+        place, side = ((-7, -4), "right") if is_left else ((7, 4), "left")
+        axes.annotate(name, (x, y), xytext=place, textcoords="offset points", ha=side, fontsize=8.5)
     axes.set_xscale("log")
     _scale_logarithmically(axes)
     axes.margins(x=0.18, y=0.18)
@@ -200,7 +201,7 @@ def draw_occlusion(shown: Sequence[tuple[NDArray[Any], NDArray[np.floating], str
         drawn = below.imshow(lost, cmap="PuOr", norm=SymLogNorm(limit / 4, vmin=-limit, vmax=limit))
         below.contour(image, levels=[128], colors="black", linewidths=0.7)
         below.set(xticks=[], yticks=[])
-    figure.colorbar(drawn, ax=list(grid[1]), label=unit)
+    figure.colorbar(drawn, ax=list(grid[1]), label=unit, ticks=(-limit, 0, limit), format="{x:.2g}")
     return figure
 
 
