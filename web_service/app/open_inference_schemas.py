@@ -114,7 +114,10 @@ def document_inference() -> dict[str, Any]:
             "shape": {"type": "array", "items": {"type": "integer"}, "description": INPUT_SHAPES},
             "datatype": {"enum": list(DTYPES)},
             "data": {"type": "array", "items": {"anyOf": [pixel, {"type": "array"}]}, "description": "Flat or nested."},
-            "parameters": {"type": ["object", "null"], "properties": {"binary_data_size": {"type": ["integer", "null"]}}},
+            "parameters": {
+                "type": ["object", "null"],
+                "properties": {"binary_data_size": {"type": ["integer", "null"]}},
+            },
         },
     }
     output = {"type": "object", "required": ["name"], "properties": {"name": {"enum": list(OUTPUTS)}}}
