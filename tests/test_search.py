@@ -7,10 +7,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import optuna
+import psycopg
 import pytest
 
 from digits.dataset import LabelledImages
@@ -106,6 +108,15 @@ def postgresql() -> Iterator[str]:
         run(control, "-D", folder / "data", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_open_study_by_eight_workers_at_once_on_an_empty_database(postgresql: str) -> None:
+    server = psycopg.connect(postgresql.replace("+psycopg", ""), autocommit=True)
+    server.execute("CREATE DATABASE empty")
+    storage = postgresql.removesuffix("/postgres") + "/empty"
+    with server, ThreadPoolExecutor(8) as workers:
+        names = list(workers.map(lambda _: open_study(storage, BUDGET).study_name, range(8)))
+    assert len(set(names)) == 1
 
 
 def test_command_two_machines_with_two_workers_share_a_study_in_postgresql(postgresql: str, small_csv: Path) -> None:

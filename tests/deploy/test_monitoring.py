@@ -6,13 +6,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
 import pytest
 from manifests import ROOT, Object, get_only, read_objects, render, validate
 from prometheus_client.parser import text_string_to_metric_families
 
 sys.path.insert(0, str(ROOT / "tests" / "service"))
-from server import Server, serve
+from server import Server, copy_model, serve
 
 COMPONENT = ROOT / "kube-config" / "components" / "monitoring"
 # What Prometheus adds to every sample of a pod.
@@ -35,11 +34,7 @@ def list_expressions() -> list[str]:
 def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Labels]:
     """The names of the samples that the service tells, each with its labels."""
     folder = tmp_path_factory.mktemp("monitored")
-    model = folder / "digits.h5"
-    model.write_bytes((ROOT / "models" / "digits.h5").read_bytes())
-    with h5py.File(model, "a") as file:
-        del file["digits/provenance"]
-        file["digits/provenance"] = json.dumps({"input_statistics": STATISTICS})
+    model = copy_model(folder / "digits.h5", {"input_statistics": STATISTICS})
     with serve(folder, DIGITS_MODEL_PATH=str(model)) as server:
         yield read_labels(server)
 

@@ -1,16 +1,13 @@
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from server import JSON, ROOT, Server, serve
+from server import JSON, ROOT, Server, copy_model, serve
 
 from digits.images import PIXEL_NAMES
 
-MODEL = ROOT / "models" / "digits.h5"
 RAW = {"Content-Type": "application/octet-stream"}
 STATISTICS = {"mean_ink": 33.3, "centre_row": 13.5, "centre_column": 13.25, "confidence": 0.99}
 
@@ -21,11 +18,7 @@ Samples = dict[tuple[str, ...], float]
 def metered_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A service of this module's own, whose model knows what it was trained on."""
     folder = tmp_path_factory.mktemp("metered")
-    path = folder / "digits.h5"
-    path.write_bytes(MODEL.read_bytes())
-    with h5py.File(path, "a") as file:
-        del file["digits/provenance"]
-        file["digits/provenance"] = json.dumps({"input_statistics": STATISTICS})
+    path = copy_model(folder / "digits.h5", {"input_statistics": STATISTICS})
     with serve(folder, DIGITS_MODEL_PATH=str(path)) as running:
         yield running
 
@@ -122,11 +115,7 @@ def test_metrics_tell_what_the_model_was_trained_on(metered_server: Server) -> N
 
 
 def test_metrics_of_a_model_that_tells_nothing_have_no_training_statistics(tmp_path: Path) -> None:
-    path = tmp_path / "digits.h5"
-    path.write_bytes(MODEL.read_bytes())
-    with h5py.File(path, "a") as file:
-        del file["digits/provenance"]
-        file["digits/provenance"] = '{"input_statistics": {"mean_ink": "much"}}'
+    path = copy_model(tmp_path / "digits.h5", {"input_statistics": {"mean_ink": "much"}})
     with serve(tmp_path, DIGITS_MODEL_PATH=str(path)) as server:
         assert not [name for name in read(server) if name[0].startswith("digits_training_")]
 

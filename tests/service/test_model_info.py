@@ -1,9 +1,8 @@
 import hashlib
 from pathlib import Path
 
-import h5py
 from jsonschema import Draft202012Validator
-from server import ROOT, Server, serve
+from server import ROOT, Server, copy_model, serve
 
 MODEL = ROOT / "models" / "digits.h5"
 
@@ -28,11 +27,7 @@ def test_model_tells_what_the_file_tells(server: Server) -> None:
 
 
 def test_model_without_provenance_tells_none(tmp_path: Path) -> None:
-    path = tmp_path / "digits.h5"
-    path.write_bytes(MODEL.read_bytes())
-    with h5py.File(path, "a") as file:
-        del file["digits/provenance"]
-        file["digits/provenance"] = "{}"
+    path = copy_model(tmp_path / "digits.h5", {})
     with serve(tmp_path, DIGITS_MODEL_PATH=str(path)) as server:
         info = server.request("GET", "/model").json
         assert (info["accuracy"], info["provenance"]) == (None, {})

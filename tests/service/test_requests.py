@@ -125,7 +125,7 @@ def test_a_connection_is_kept_after_a_refusal(server: Server) -> None:
     assert answers.endswith(b'{"status":"alive"}')
 
 
-@pytest.mark.parametrize("path", ["/", "/nope", "/predict/", "/Predict", "/redoc", "/%00%ff"])
+@pytest.mark.parametrize("path", ["/nope", "/predict/", "/Predict", "/redoc", "/%00%ff"])
 def test_an_unknown_path_answers_404(server: Server, path: str) -> None:
     answer = server.request("GET", path)
     assert (answer.status, answer.error["code"]) == (404, "not_found")
