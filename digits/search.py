@@ -9,6 +9,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import re
 import sys
 import warnings
 from dataclasses import asdict, dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import keras
 import optuna
+import sqlalchemy
 from keras import layers
 from optuna.trial import TrialState
 
@@ -30,6 +32,7 @@ DEFAULT_STORAGE = "sqlite:///reports/search.db"
 DEFAULT_TRIALS = 40
 _NUM_POINTS = 5
 _HEARTBEAT_SECONDS = 20
+_LOCK = 28_28_10  # Any number that nobody else locks in this database.
 
 
 @dataclass(frozen=True)
@@ -133,32 +136,32 @@ def open_study(storage: str, budget: Budget) -> optuna.Study:
     comparable = {"budget": asdict(budget), "distortion": asdict(TrainingConfig().distortion)}
     name = "digits-" + hashlib.sha256(json.dumps(comparable).encode()).hexdigest()[:8]
     try:
-        database = optuna.storages.RDBStorage(
-            storage,
-            # A worker that died is known by its silence; its trial is drawn again by another.
-            heartbeat_interval=_HEARTBEAT_SECONDS,
-            grace_period=3 * _HEARTBEAT_SECONDS,
-            heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=2),
-        )
-        return optuna.create_study(
-            storage=database,
-            study_name=name,
-            load_if_exists=True,
-            direction="minimize",
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
-        )
+        # Workers that find an empty database at once must not all make its tables.
+        with sqlalchemy.create_engine(storage, poolclass=sqlalchemy.NullPool).connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(sqlalchemy.text(f"SELECT pg_advisory_lock({_LOCK})"))  # Until it is closed.
+            return _create_study(storage, name)
     # SQLAlchemy, its drivers and a missing driver each raise their own; none of them says what was asked for.
     except Exception as error:
+        shown = re.sub(r"(://[^:@/]*:)[^@]*@", r"\1***@", storage)
         raise ConfigurationError(
-            f"The study cannot be opened at {_hide_password(storage)} ({type(error).__name__}: {error}); expected a "
-            "database that can be reached, such as sqlite:///reports/search.db or "
-            "postgresql+psycopg://user:password@host/name."
+            f"The study cannot be opened at {shown} ({type(error).__name__}: {error}); expected a database that can be "
+            "reached, such as sqlite:///reports/search.db or postgresql+psycopg://user:password@host/name."
         ) from error
 
 
-def _hide_password(storage: str) -> str:
-    before, at, host = storage.rpartition("@")
-    return f"{before.rpartition(':')[0]}:***{at}{host}" if at else storage
+def _create_study(storage: str, name: str) -> optuna.Study:
+    database = optuna.storages.RDBStorage(
+        storage,
+        # A worker that died is known by its silence; its trial is drawn again by another.
+        heartbeat_interval=_HEARTBEAT_SECONDS,
+        grace_period=3 * _HEARTBEAT_SECONDS,
+        heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=2),
+    )
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1)
+    return optuna.create_study(
+        storage=database, study_name=name, load_if_exists=True, direction="minimize", pruner=pruner
+    )
 
 
 def run_trials(study: optuna.Study, digits: LabelledImages, num_trials: int, budget: Budget, worker: int = 0) -> None:
@@ -212,7 +215,9 @@ def main() -> None:
     storage = os.environ.get("SEARCH_STORAGE") or DEFAULT_STORAGE
     budget = Budget(num_digits=arguments.digits, epochs=arguments.epochs)
     study = open_study(storage, budget)
-    print(f"Study {study.study_name} at {_hide_password(storage)}: {len(study.trials)} trials so far.", flush=True)
+    print(
+        f"Study {study.study_name} of {len(study.trials)} trials so far; {arguments.trials} are asked for.", flush=True
+    )
 
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max((os.cpu_count() or 1) // arguments.workers, 1)))
     # An indexed Kubernetes Job numbers its pods.
