@@ -27,7 +27,7 @@ def find_unfinished(cells: list[NotebookNode]) -> list[str]:
     found = []
     for number, cell in enumerate(cells, 1):
         shown = [output for output in cell.outputs if output.output_type != "stream"]
-        finding = shown[-1].get("data", {}).get("text/markdown", "") if shown else "a cell without outputs."
+        finding = shown[-1].get("data", {}).get("text/markdown", "") if shown else ""
         if cell.execution_count != number:
             found.append(f"cell {number} has execution count {cell.execution_count}")
         if any(output.output_type == "error" for output in cell.outputs):
