@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from server import JSON, ROOT, Server, copy_model, serve
+from server import JSON, Server, copy_model, serve
 
 from digits.images import PIXEL_NAMES
 
