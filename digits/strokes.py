@@ -70,7 +70,7 @@ def _draw_variant(
 
 
 def _slash(canvas: NDArray[np.uint8], random: np.random.Generator) -> list[tuple[Point, Point]]:
-    """A line through the bowl, from well inside it to well beyond it."""
+    """A line through the bowl, from just inside it or well beyond it on either side."""
     rows, columns = np.nonzero(canvas > _INK)
     middle = np.array([(rows.min() + rows.max()) / 2, (columns.min() + columns.max()) / 2]) + random.normal(0, 1, 2)
     angle = np.deg2rad(random.uniform(0, 60))  # from upright
@@ -78,9 +78,8 @@ def _slash(canvas: NDArray[np.uint8], random: np.random.Generator) -> list[tuple
     if random.random() < 0.1:
         direction[1] *= -1
     reach = float(np.abs((np.stack([rows, columns], 1) - middle) @ direction).max())
-    return [
-        (middle - direction * reach * random.uniform(0.9, 1.6), middle + direction * reach * random.uniform(0.9, 1.6))
-    ]
+    below, above = reach * random.uniform(0.9, 1.6, 2)
+    return [(middle - direction * below, middle + direction * above)]
 
 
 def _add_flag_and_foot(canvas: NDArray[np.uint8], random: np.random.Generator) -> list[tuple[Point, Point]]:
