@@ -20,7 +20,7 @@ from absl import logging
 from digits.acceptance_network import configure_acceptance, train_acceptance
 from digits.artifact import write_artifact
 from digits.dataset import LabelledImages, hold_out, read_labelled_images
-from digits.errors import DigitsError
+from digits.errors import end_in_one_line
 from digits.evaluation import Evaluation, evaluate, fit_temperature
 from digits.images import make_batch
 from digits.model import build_network, count_multiply_adds, fold_temperature
@@ -137,9 +137,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with end_in_one_line("the same command with --resume goes on from the last whole epoch."):
         main()
-    except (DigitsError, OSError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("\nInterrupted; the same command with --resume goes on from the last whole epoch.")

@@ -12,6 +12,10 @@ DigitsError
         └── ServingGraphError  a Keras .h5 without the graph that serving needs
 """
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class DigitsError(Exception):
     """The root: catch this to catch everything that this project raises on purpose."""
@@ -95,3 +99,18 @@ class ArtifactError(InvalidInputError):
 
 class ServingGraphError(ArtifactError):
     """An .h5 is a Keras model but carries no serving graph, and Keras is not installed to stand in."""
+
+
+@contextmanager
+def end_in_one_line(interrupted: str) -> Iterator[None]:
+    """End a command that a user's mistake stopped with its message in place of a traceback.
+
+    Args:
+        interrupted: What to say after Ctrl-C.
+    """
+    try:
+        yield
+    except (DigitsError, OSError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"\nInterrupted; {interrupted}")

@@ -6,7 +6,6 @@ The file is written when every cell has run, to the side and then renamed: a fai
 import argparse
 import io
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from PIL import Image as Pixels
 
-from digits.errors import ConfigurationError, DigitsError
+from digits.errors import ConfigurationError, end_in_one_line
 
 MAX_BYTES = 3_000_000
 NOTEBOOK, KEPT = Path("baseline.ipynb"), Path("reports/notebook")
@@ -114,9 +113,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with end_in_one_line("the same command goes on with what was trained already."):
         main()
-    except (DigitsError, OSError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("\nInterrupted; the same command goes on with what was trained already.")

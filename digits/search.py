@@ -10,7 +10,6 @@ import json
 import multiprocessing
 import os
 import re
-import sys
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from keras import layers
 from optuna.trial import TrialState
 
 from digits.dataset import LabelledImages, hold_out, read_labelled_images
-from digits.errors import ConfigurationError, DigitsError
+from digits.errors import ConfigurationError, end_in_one_line
 from digits.images import BATCH_SHAPE, NUM_CLASSES
 from digits.short_training import ShortRun, predict_probabilities, train_briefly
 from digits.training import TrainingConfig
@@ -238,9 +237,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with end_in_one_line("the same command goes on with the search."):
         main()
-    except (DigitsError, OSError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("\nInterrupted; the same command goes on with the search.")
