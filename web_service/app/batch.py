@@ -9,8 +9,9 @@ from app.batch_openapi import document_batch, list_batch_errors
 from app.batch_parsers import choose_parser
 from app.body import read_body
 from app.errors import FEWER_IMAGES
+from app.gathering import read_images
 from app.openapi import document_errors
-from app.reading import Reading, read_images
+from app.reading import Reading
 from app.schemas import BatchPrediction
 
 router = APIRouter()
@@ -30,7 +31,7 @@ async def predict_batch(request: Request) -> Response:
     parse = choose_parser(request.headers.get("content-type"))
     classifier = get_classifier(request)
     body = await read_body(request, request.app.state.settings.max_batch_body_bytes, FEWER_IMAGES)
-    reading = await read_images(request, len(body), partial(parse, body), is_judged=True)
+    reading = await read_images(request, len(body), partial(parse, body))
     return answer_json({"predictions": _list_predictions(reading), "model": classifier.artifact.version})
 
 

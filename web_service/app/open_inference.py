@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from app.answers import answer_json, check_ready, get_classifier
 from app.body import read_body
 from app.errors import FEWER_IMAGES
+from app.gathering import read_images
 from app.open_inference_schemas import (
     INFERENCE_ERRORS,
     READINESS_ERRORS,
@@ -20,7 +21,6 @@ from app.open_inference_schemas import (
     document_inference,
     document_protocol_errors,
 )
-from app.reading import read_images
 from app.tensors import INPUT_NAME, OUTPUTS, Inference
 from digits.images import NUM_PIXELS
 

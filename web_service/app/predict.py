@@ -2,13 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from time import perf_counter
+from functools import partial
 from typing import Any
 
 import numpy as np
 from anyio import CapacityLimiter
 from fastapi import APIRouter, FastAPI, Request, Response
-from numpy.typing import NDArray
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -18,18 +17,18 @@ from app.body import parse_json, read_json_body
 from app.error_answers import handle_errors
 from app.errors import InternalError, ModelNotReadyError, ShuttingDownError
 from app.fast_lane import FastLane
+from app.gathering import Gatherer, read_few_images
 from app.guard import Guard
 from app.lifecycle import attend_server
 from app.loading import refuse_to_start, start_loading
 from app.metrics import Metrics
 from app.observer import Observer, take_over_access_log
 from app.openapi import document_errors, document_row, list_predict_errors, restore_nulls
-from app.reading import Reading
+from app.reading import Pixels
 from app.schemas import Liveness, Prediction, Readiness
 from app.settings import Settings, read_settings
 from digits.errors import ConfigurationError
-from digits.images import make_batch, parse_row
-from digits.measures import measure_moments
+from digits.images import parse_row
 from digits.row_text import read_row_text
 
 DESCRIPTION = """Reads handwritten digits, from drawings, photos or 784 grey levels.
@@ -54,17 +53,9 @@ async def predict(request: Request) -> Response:
     """Send `{"pixel0": 0, ..., "pixel783": 0}`, in any key order, and get the digit that it shows."""
     classifier = get_classifier(request)
     body = await read_json_body(request, request.app.state.settings.max_body_bytes)
-    started = perf_counter()
-    pixels = _read_row(body)[np.newaxis]
-    parsed = perf_counter()
-    # Here and not in a worker thread: one image takes less time than the way to a thread and back.
-    ink = make_batch(pixels)
-    probabilities = classifier.predict(ink)
-    reasons = classifier.judge(ink, probabilities)
-    finished = perf_counter()
-    reading = Reading(measure_moments(pixels), probabilities, reasons, parsed - started, finished - parsed)
-    request.scope["observation"].reading = reading
-    return answer_json({**describe_digit(probabilities[0], reasons[0]), "model": classifier.artifact.version})
+    reading = await read_few_images(request, partial(_parse_row, body))
+    answer = describe_digit(reading.probabilities[0], reading.reasons[0])
+    return answer_json({**answer, "model": classifier.artifact.version})
 
 
 @router.get("/healthz", summary="Is the process alive?", responses={200: {"model": Liveness}})
@@ -93,9 +84,9 @@ async def report_readiness(request: Request) -> Response:
     return answer_json({"status": "ready", "model": get_classifier(request).artifact.version})
 
 
-def _read_row(body: bytearray) -> NDArray[np.float32]:
+def _parse_row(body: bytearray) -> Pixels:
     row = read_row_text(body)
-    return parse_row(parse_json(body)) if row is None else row
+    return (parse_row(parse_json(body)) if row is None else row)[np.newaxis]
 
 
 def _list_routers() -> list[APIRouter]:
@@ -119,10 +110,11 @@ class DigitsService(FastAPI):
     """The application; its OpenAPI document is exact to the nulls, and every answer is observed."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Put the observer round everything, where it sees faults, too."""
+        """Put observer, guard and fast lane round everything, faults included."""
         routes = [*self.routes, *(route for one in _list_routers() for route in one.routes)]
         paths = frozenset(route.path for route in routes if isinstance(route, Route))
-        return Observer(super().build_middleware_stack(), paths)
+        endpoints = {"/predict": predict, "/predict/batch": batch.predict_batch}
+        return Observer(Guard(FastLane(super().build_middleware_stack(), endpoints)), paths)
 
     def openapi(self) -> dict[str, Any]:
         """Return the document, made at the first call."""
@@ -150,11 +142,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.metrics = Metrics()
     app.state.is_logging = False
     app.state.batch_lane = CapacityLimiter(1)
+    app.state.gatherer = Gatherer()
     app.state.is_draining = False
     for one in _list_routers():
         app.include_router(one)
-    app.add_middleware(FastLane, path="/predict", endpoint=predict)
-    app.add_middleware(Guard)
     app.mount(page.STATIC_PATH, page.files)
     handle_errors(app)
     return app

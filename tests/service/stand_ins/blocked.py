@@ -20,7 +20,7 @@ def load_blocked(path: Path, num_threads: int) -> Classifier:
 
     def compute_probabilities(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         if next(calls):
-            print("predicting", file=sys.stderr, flush=True)
+            print(*["predicting"] * len(batch), file=sys.stderr, flush=True)
             while not Path(os.environ["HELD_UNTIL"]).exists():
                 time.sleep(0.01)
         return classifier.compute_probabilities(batch)
