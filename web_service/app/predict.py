@@ -136,6 +136,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_run,
         redirect_slashes=False,
         redoc_url=None,
+        # Metrics and log are the observer's; OpenTelemetry's spans remain, for who sets it up.
+        telemetry={"metrics": False, "logs": False},
     )
     app.state.settings = settings
     app.state.classifier = None
