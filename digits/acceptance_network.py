@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from digits.acceptance import Thresholds, judge
 from digits.artifact import export_graph, read_artifact, write_artifact
+from digits.augmentation import NO_DISTURBANCE
 from digits.classifier import Predict, open_graph
 from digits.dataset import LabelledImages, read_labelled_images
 from digits.errors import DigitsError
@@ -43,7 +44,7 @@ class AcceptanceConfig:
     """The settings; written into the artifact. The threshold is set on training digits held out."""
 
     training: TrainingConfig = field(
-        default_factory=lambda: TrainingConfig(epochs=3, batch_size=100, finishing_epochs=1, random_convolution=0.0)
+        default_factory=lambda: TrainingConfig(epochs=3, batch_size=100, finishing_epochs=1, disturbance=NO_DISTURBANCE)
     )
     num_digits: int = 60_000
     """Of the training digits, at most; a sixth of these is held out to set the threshold on."""

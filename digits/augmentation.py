@@ -1,6 +1,7 @@
 """Random distortions of a training batch.
 
-A smooth warp a digit, affine and elastic together, sampled once; and for some digits a random convolution.
+A smooth warp a digit, affine and elastic together, sampled once; and for some digits other greys: a random
+convolution, noise.
 
 Warping each image once keeps its strokes sharp; two passes of interpolation would blur them. The elastic part follows
 Simard, Steinkraus and Platt, "Best Practices for Convolutional Neural Networks Applied to Visual Document Analysis"
@@ -8,6 +9,7 @@ Simard, Steinkraus and Platt, "Best Practices for Convolutional Neural Networks 
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
@@ -28,6 +30,21 @@ class Distortion:
     """Standard deviation of the elastic displacement at a grid point."""
     elastic_grid: int = 5
     """Grid points a side."""
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """What else happens to training digits: each to its share of them, 0-1, drawn by itself."""
+
+    convolution: float = 0.3
+    """A random 3x3 kernel."""
+    noise: float = 0.3
+    """Gaussian, of a standard deviation up to `noise_limit`."""
+    noise_limit: float = 0.5
+    """In parts of the range from paper to ink."""
+
+
+NO_DISTURBANCE = Disturbance(convolution=0.0, noise=0.0)
 
 
 def make_interpolation(num_points: int) -> NDArray[np.float32]:
@@ -67,22 +84,39 @@ def distort(batch: tf.Tensor, distortion: Distortion, seed: tf.Tensor, strength:
     return _sample(batch, rows + displacement[:, 0], columns + displacement[:, 1])
 
 
-def convolve_randomly(batch: tf.Tensor, share: tf.Tensor | float, seed: tf.Tensor) -> tf.Tensor:
-    """Mix some of the digits with what a random 3x3 kernel, another for each, makes of them.
-
-    It changes greys and edges and leaves the shape, which is what the network should go by (Xu et al., "Robust and
-    Generalizable Visual Representation Learning via Random Convolutions", arXiv 2007.13003).
+def disturb(
+    batch: tf.Tensor, disturbance: Disturbance, seed: tf.Tensor, strength: tf.Tensor | float = 1.0
+) -> tf.Tensor:
+    """Change the greys of some digits, and not their shape, which is what the network should go by.
 
     Args:
         batch: float32 `(n, 28, 28, 1)` in [0, 1].
-        share: Of the digits that are changed, 0-1.
-        seed: int32 or int64 `(2,)`; the same seed gives the same kernels.
+        disturbance: The shares.
+        seed: int32 or int64 `(2,)`; the same seed gives the same changes.
+        strength: Scales every share; 0 leaves the batch as it is.
 
     Returns:
         float32 `(n, 28, 28, 1)`; the changed digits may lie beyond [0, 1].
     """
+    changes = (
+        (disturbance.convolution, _convolve),
+        (disturbance.noise, partial(_add_noise, limit=disturbance.noise_limit)),
+    )
+    for (share, change), change_seed in zip(changes, tf.unstack(tf.random.split(seed, len(changes))), strict=True):
+        if share:
+            choice_seed, draw_seed = tf.unstack(tf.random.split(change_seed, 2))
+            chosen = tf.random.stateless_uniform((tf.shape(batch)[0], 1, 1, 1), choice_seed) < share * strength
+            batch = tf.where(chosen, change(batch, draw_seed), batch)
+    return batch
+
+
+def _convolve(batch: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Mix each digit with what a random 3x3 kernel, another for each, makes of it.
+
+    Xu et al., "Robust and Generalizable Visual Representation Learning via Random Convolutions", arXiv 2007.13003.
+    """
     num_images = tf.shape(batch)[0]
-    kernel_seed, mixture_seed, choice_seed = tf.unstack(tf.random.split(seed, 3))
+    kernel_seed, mixture_seed = tf.unstack(tf.random.split(seed, 2))
     # A standard deviation of 1/3 keeps the ink's energy: nine weights of variance 1/9.
     kernels = tf.random.stateless_normal((num_images, 3, 3, 1, 1, 1), kernel_seed, stddev=1 / 3)
     framed = tf.pad(batch, [[0, 0], [1, 1], [1, 1], [0, 0]])
@@ -94,8 +128,13 @@ def convolve_randomly(batch: tf.Tensor, share: tf.Tensor | float, seed: tf.Tenso
         ]
     )
     mixture = tf.random.stateless_uniform((num_images, 1, 1, 1), mixture_seed)
-    is_changed = tf.random.stateless_uniform((num_images, 1, 1, 1), choice_seed) < share
-    return tf.where(is_changed, mixture * batch + (1 - mixture) * convolved, batch)
+    return mixture * batch + (1 - mixture) * convolved
+
+
+def _add_noise(batch: tf.Tensor, seed: tf.Tensor, limit: float) -> tf.Tensor:
+    deviation_seed, noise_seed = tf.unstack(tf.random.split(seed, 2))
+    deviation = tf.random.stateless_uniform((tf.shape(batch)[0], 1, 1, 1), deviation_seed, 0.0, limit)
+    return batch + deviation * tf.random.stateless_normal(tf.shape(batch), noise_seed)
 
 
 def _affine_positions(

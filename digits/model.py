@@ -1,6 +1,7 @@
 """The network: 28x28 pixels in, ten probabilities out.
 
-28x28 -> 5x5 stride 2 -> 12x12x32 -> residual block -> residual block stride 2 -> 6x6x64 -> residual block -> scores.
+28x28 -> minus the mean around each pixel -> 5x5 stride 2 -> 12x12x32 -> residual block -> residual block stride 2
+-> 6x6x64 -> residual block -> scores.
 The maps shrink early, and the arithmetic happens on small ones: it trains on two CPU cores in minutes.
 """
 
@@ -12,6 +13,8 @@ from digits.errors import ConfigurationError
 from digits.images import BATCH_SHAPE, NUM_CLASSES
 
 LOGITS_NAME = "logits"
+_SURROUNDINGS = 7
+"""Pixels a side: wider than a stroke, narrower than a digit."""
 
 
 def build_network() -> keras.Model:
@@ -21,13 +24,24 @@ def build_network() -> keras.Model:
         A model from float32 `(n, 28, 28, 1)` in [0, 1] to probabilities float32 `(n, 10)`.
     """
     pixels = keras.Input(BATCH_SHAPE, name="pixels")
-    x = layers.Conv2D(32, 5, strides=2, use_bias=False)(pixels)
+    x = layers.Conv2D(32, 5, strides=2, use_bias=False)(_subtract_surroundings(pixels))
     x = layers.ReLU()(layers.BatchNormalization()(x))
     x = _add_residual_block(x, 32)
     x = _add_residual_block(x, 64, strides=2)
     x = _add_residual_block(x, 64)
     logits = layers.Dense(NUM_CLASSES, name=LOGITS_NAME)(layers.Flatten()(x))
     return keras.Model(pixels, layers.Softmax(name="probabilities")(logits), name="digits")
+
+
+def _subtract_surroundings(pixels: keras.KerasTensor) -> keras.KerasTensor:
+    """Leave of each pixel what it differs by from the mean of those around it.
+
+    Ink is darker than the paper beside it: how dark the paper is, or a shadow across it, tells nothing of the digit.
+    Rows first and then columns, which is the same mean for a third of the time.
+    """
+    mean = layers.AveragePooling2D((_SURROUNDINGS, 1), strides=1, padding="same")(pixels)
+    mean = layers.AveragePooling2D((1, _SURROUNDINGS), strides=1, padding="same")(mean)
+    return layers.Subtract()([pixels, mean])
 
 
 def _add_residual_block(x: keras.KerasTensor, channels: int, strides: int = 1) -> keras.KerasTensor:

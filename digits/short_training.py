@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from digits.augmentation import Distortion
+from digits.augmentation import NO_DISTURBANCE, Distortion
 from digits.dataset import LabelledImages
 from digits.errors import ConfigurationError
 from digits.images import make_batch
@@ -110,7 +110,7 @@ def train_briefly(
     # Only what the batches depend on: the real training's schedule is not this one's.
     config = replace(
         TrainingConfig(
-            seed=run.seed, epochs=run.epochs, batch_size=run.batch_size, random_convolution=0.0, finishing_epochs=0
+            seed=run.seed, epochs=run.epochs, batch_size=run.batch_size, disturbance=NO_DISTURBANCE, finishing_epochs=0
         ),
         distortion=distortion,
     )

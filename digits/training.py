@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from digits.augmentation import Distortion, convolve_randomly, distort
+from digits.augmentation import NO_DISTURBANCE, Distortion, Disturbance, distort, disturb
 from digits.dataset import LabelledImages
 from digits.errors import CheckpointError, ConfigurationError
 from digits.images import MAX_PIXEL, make_batch
@@ -44,10 +44,9 @@ class TrainingConfig:
     distortion: Distortion = field(default_factory=Distortion)
     variants: StrokeVariants = field(default_factory=StrokeVariants)
     """Slashed zeros and the like, added to the training digits."""
-    random_convolution: float = 0.3
-    """Share of the digits."""
+    disturbance: Disturbance = field(default_factory=Disturbance)
     finishing_epochs: int = 3
-    """The last epochs see half the distortion and no random convolution: closer to the digits that will be read."""
+    """The last epochs see half the distortion and no disturbance: closer to the digits that will be read."""
     temperature: float = 1.07
     """Divides the logits. Seven networks trained without 10,000 of the training digits fitted 1.04 to 1.11 on those."""
 
@@ -63,7 +62,7 @@ FAST = TrainingConfig(
     epochs=1,
     warmup_fraction=0.2,
     distortion=Distortion(rotation_degrees=6, zoom=0.06, shear=0.08, shift_pixels=1, elastic_pixels=0.25),
-    random_convolution=0.0,
+    disturbance=NO_DISTURBANCE,
     finishing_epochs=0,
 )
 """One epoch with gentle distortion, for seeing it work in a minute."""
@@ -151,12 +150,12 @@ def make_batches(digits: LabelledImages, config: TrainingConfig, first_epoch: in
         chosen = tf.random.experimental.index_shuffle(positions, shuffle_seed, tf.constant(num_digits - 1, tf.int64))
         batch = tf.cast(tf.gather(images, chosen), tf.float32)[..., None] / MAX_PIXEL
         is_finishing = step >= finishing_step
-        distort_seed, convolve_seed = tf.unstack(
+        distort_seed, disturb_seed = tf.unstack(
             tf.random.split(tf.stack([tf.constant(config.seed + 1, tf.int64), step]), 2)
         )
         batch = distort(batch, config.distortion, distort_seed, strength=tf.where(is_finishing, 0.5, 1.0))
-        share = tf.where(is_finishing, 0.0, config.random_convolution)
-        return convolve_randomly(batch, share, convolve_seed), tf.gather(labels, chosen)
+        batch = disturb(batch, config.disturbance, disturb_seed, strength=tf.where(is_finishing, 0.0, 1.0))
+        return batch, tf.gather(labels, chosen)
 
     steps = tf.data.Dataset.range(first_epoch * steps_per_epoch, last_step)
     # One call at a time: the second core is the network's.

@@ -38,7 +38,7 @@ ALLOWED = {
     "negatives": {"images", "glyphs", "pen", "silhouettes"},
     "acceptance_network": {
         *("images", "errors", "acceptance", "artifact", "classifier", "dataset", "model", "negatives"),
-        *("serving_graph", "training"),
+        *("serving_graph", "training", "augmentation"),
     },
     "classifier": {"errors", "images", "artifact", "acceptance"},
     "plots": {"errors", "images", "evaluation", "training"},

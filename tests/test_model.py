@@ -31,6 +31,11 @@ def test_build_network_stays_small_enough_for_two_cores():
     assert count_multiply_adds(network) <= 8_000_000
 
 
+def test_build_network_answers_the_same_on_darker_paper():
+    network = build_network()
+    np.testing.assert_allclose(network.predict(SAMPLE + 0.5, verbose=0), network.predict(SAMPLE, verbose=0), atol=1e-4)
+
+
 def test_count_multiply_adds_of_known_layers():
     network = keras.Sequential(
         [

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from digits.augmentation import NO_DISTURBANCE
 from digits.dataset import LabelledImages
 from digits.errors import CheckpointError, ConfigurationError
 from digits.images import make_batch
@@ -42,7 +43,7 @@ def collect(batches):
 
 def test_make_batches_shows_a_digit_at_most_once_an_epoch_and_reshuffles(digits):
     distortion = replace(CONFIG.distortion, **dict.fromkeys(_LIMITS, 0.0))
-    still = replace(CONFIG, distortion=distortion, random_convolution=0.0)
+    still = replace(CONFIG, distortion=distortion, disturbance=NO_DISTURBANCE)
     batches = collect(make_batches(digits, still))
     steps_per_epoch = 90 // 20
     epochs = []
@@ -71,11 +72,12 @@ def test_make_batches_distorts_less_in_the_finishing_epochs(digits):
     assert same == [True] * 8 + [False] * 4
 
 
-def test_make_batches_convolves_its_share_until_the_finishing_epochs(digits):
-    convolved, plain = (
-        collect(make_batches(digits, replace(CONFIG, random_convolution=share))) for share in (1.0, 0.0)
+def test_make_batches_disturbs_until_the_finishing_epochs(digits):
+    disturbed, plain = (
+        collect(make_batches(digits, replace(CONFIG, disturbance=disturbance)))
+        for disturbance in (CONFIG.disturbance, NO_DISTURBANCE)
     )
-    same = [np.array_equal(batch, other) for (batch, _), (other, _) in zip(convolved, plain, strict=True)]
+    same = [np.array_equal(batch, other) for (batch, _), (other, _) in zip(disturbed, plain, strict=True)]
     assert same == [False] * 8 + [True] * 4
 
 
