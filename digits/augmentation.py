@@ -8,6 +8,7 @@ Simard, Steinkraus and Platt, "Best Practices for Convolutional Neural Networks 
 (ICDAR 2003), with a coarse grid of displacements in place of a smoothed field: the grid is what makes it cheap.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,6 +17,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from digits.images import SIZE
+
+_Change = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def disturb(
     Returns:
         float32 `(n, 28, 28, 1)`; the changed digits may lie beyond [0, 1].
     """
-    changes = (
+    changes: tuple[tuple[float, _Change], ...] = (
         (disturbance.convolution, _convolve),
         (disturbance.noise, partial(_add_noise, limit=disturbance.noise_limit)),
     )

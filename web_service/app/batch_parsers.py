@@ -12,23 +12,6 @@ from digits.table import parse_table
 BATCH_IN_SHORT = '{"images": [[784 numbers], ...]}'
 
 
-def choose_parser(content_type: str | None) -> Callable[[bytearray], Pixels]:
-    """Return what reads a body of this type into pixels `(n, 784)`.
-
-    Raises:
-        UnsupportedMediaTypeError: If nothing does.
-    """
-    parsers: dict[str, Callable[[bytearray], Pixels]] = {
-        JSON: parse_json_images,
-        "application/octet-stream": unpack_images,
-        "text/csv": parse_csv_images,
-    }
-    media_type = name_media_type(content_type)
-    if media_type not in parsers:
-        raise UnsupportedMediaTypeError(content_type, tuple(parsers))
-    return parsers[media_type]
-
-
 def parse_json_images(body: bytes | bytearray) -> Pixels:
     """Read `{"images": [...]}`.
 
@@ -66,3 +49,22 @@ def parse_csv_images(body: bytes | bytearray) -> Pixels:
         return parse_table(body.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise InvalidTextError(error.start) from error
+
+
+_PARSERS: dict[str, Callable[[bytearray], Pixels]] = {
+    JSON: parse_json_images,
+    "application/octet-stream": unpack_images,
+    "text/csv": parse_csv_images,
+}
+
+
+def choose_parser(content_type: str | None) -> Callable[[bytearray], Pixels]:
+    """Return what reads a body of this type into pixels `(n, 784)`.
+
+    Raises:
+        UnsupportedMediaTypeError: If nothing does.
+    """
+    parser = _PARSERS.get(name_media_type(content_type))
+    if parser is None:
+        raise UnsupportedMediaTypeError(content_type, tuple(_PARSERS))
+    return parser

@@ -2,6 +2,7 @@
 
 import orjson
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from app.errors import ROW_IN_SHORT, SMALLER_ROW, BodyTooLargeError, InvalidJsonError, UnsupportedMediaTypeError
 
@@ -70,9 +71,13 @@ async def read_body(request: Request, max_body_bytes: int, hint: str = SMALLER_R
     # The declared length refuses before a byte is read; a chunked body declares none, so what comes is counted too.
     if int(request.headers.get("content-length", 0)) > max_body_bytes:
         raise BodyTooLargeError(max_body_bytes, hint)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
+    body, is_whole = bytearray(), False
+    while not is_whole:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
         if len(body) > max_body_bytes:
             raise BodyTooLargeError(max_body_bytes, hint)
+        is_whole = not message.get("more_body", False)
     return body
