@@ -59,6 +59,24 @@ def test_requests_beyond_the_limit_answer_503_until_one_is_done(tmp_path: Path, 
         assert server.post(row).status == 200
 
 
+def test_bodies_beyond_the_limit_together_answer_503_until_one_is_gone(tmp_path: Path, row: dict[str, Any]) -> None:
+    request = make_request(row)
+    limit = 2 * 32768
+    with serve(tmp_path, DIGITS_MAX_IN_FLIGHT_BYTES=str(limit)) as server, ExitStack() as stack:
+        large = server.request("POST", "/predict/batch", bytes(784 * 200), {"Content-Type": "application/octet-stream"})
+        assert large.status == 200, "one alone is taken, whatever the others may hold together"
+        held = [stack.enter_context(connect(server)) for _ in range(5)]
+        for connection in held:
+            connection.sendall(request[:-1])
+        answer = next(answer for _ in attempt() if (answer := server.post(row)).status != 200)
+        assert (answer.status, answer.error["code"], answer.headers["retry-after"]) == (503, "overloaded", "1")
+        assert answer.error["message"] == f"Received more than {limit:,} bytes at once, expected at most that."
+        for connection in held[:3]:
+            connection.sendall(request[-1:])
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+        assert server.post(row).status == 200
+
+
 def test_requests_that_come_at_once_are_counted_before_the_first_is_computed(
     tmp_path: Path, row: dict[str, Any]
 ) -> None:

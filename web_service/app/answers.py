@@ -7,7 +7,7 @@ import orjson
 from fastapi import Request, Response
 from numpy.typing import NDArray
 
-from app.errors import ModelNotReadyError, ShuttingDownError
+from app.server_errors import ModelNotReadyError, ShuttingDownError
 from digits.acceptance import Reason
 from digits.classifier import Classifier
 

@@ -6,14 +6,8 @@ import orjson
 
 from app.batch_parsers import choose_parser
 from app.error_answers import Refusal
-from app.errors import (
-    FEWER_IMAGES,
-    BodyTooLargeError,
-    InternalError,
-    ModelNotReadyError,
-    ServiceError,
-    WrongBatchSizeError,
-)
+from app.errors import FEWER_IMAGES, BodyTooLargeError, ServiceError, WrongBatchSizeError
+from app.server_errors import InternalError, ModelNotReadyError
 from app.settings import Settings
 from digits.errors import PixelError
 from digits.images import MAX_PIXEL, NUM_PIXELS, PIXEL_NAMES, SIZE, draw_one

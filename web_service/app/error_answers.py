@@ -9,7 +9,8 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import Scope
 
-from app.errors import InternalError, InvalidJsonError, MethodNotAllowedError, ServiceError, UnknownPathError
+from app.errors import InvalidJsonError, MethodNotAllowedError, ServiceError, UnknownPathError
+from app.server_errors import InternalError
 from digits.errors import DrawingError, PixelError
 
 Refusal = ServiceError | PixelError | DrawingError

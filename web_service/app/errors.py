@@ -13,10 +13,7 @@
     ├── UnsupportedMediaTypeError  415
     ├── WrongBatchSizeError        422
     ├── WrongFileCountError        422
-    ├── InternalError              500
-    ├── ModelNotReadyError         503
-    ├── OverloadedError            503
-    └── ShuttingDownError          503
+    └── those of `server_errors`   500, 503
 
 A row that breaks the 28x28 contract arrives as `digits.errors.PixelError`, a file that is no picture as
 `digits.errors.DrawingError`; both are answered with 422.
@@ -217,59 +214,4 @@ class WrongFileCountError(ServiceError):
         super().__init__(
             f"Received {received}, expected one file.",
             hint="Send one picture, with curl: -F file=@digit.png.",
-        )
-
-
-class InternalError(ServiceError):
-    """A fault of ours; what it was stands in the log only."""
-
-    status = 500
-    code = "internal_error"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The request failed through a fault of the service, which is logged.",
-            hint="Try again; if it fails again, tell the operator when it happened.",
-        )
-
-
-class ModelNotReadyError(ServiceError):
-    """The process is up, the model is not."""
-
-    status = 503
-    code = "model_not_ready"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Received a request while the model is still being loaded, expected it after that.",
-            hint="Try again in a second.",
-            headers={"Retry-After": "1"},
-        )
-
-
-class OverloadedError(ServiceError):
-    """More requests at once than the operator allows."""
-
-    status = 503
-    code = "overloaded"
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(
-            f"Received more than {limit:,} requests at once, expected at most that.",
-            hint="Try again in a second.",
-            headers={"Retry-After": "1"},
-        )
-
-
-class ShuttingDownError(ServiceError):
-    """The process was told to end; it still serves, but wants no new clients."""
-
-    status = 503
-    code = "shutting_down"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Received a question for readiness while the service is ending, expected it before that.",
-            hint="Ask another instance.",
-            headers={"Retry-After": "1"},
         )

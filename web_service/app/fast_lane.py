@@ -11,7 +11,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.error_answers import answer_refusal
-from app.errors import InternalError, ServiceError
+from app.errors import ServiceError
+from app.server_errors import InternalError
 from digits.errors import PixelError
 
 

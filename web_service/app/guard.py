@@ -2,12 +2,14 @@
 
 import asyncio
 import hmac
+from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.error_answers import answer_refusal
-from app.errors import OverloadedError, RequestTimeoutError, ServiceError, UnauthorizedError
+from app.errors import RequestTimeoutError, ServiceError, UnauthorizedError
 from app.page import is_page
+from app.server_errors import OverloadedError
 from app.settings import Settings
 
 # Who watches the service must reach it when it is busy, and has no key.
@@ -20,6 +22,7 @@ class Guard:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._num_in_flight = 0
+        self._bodies = Bodies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse the request, or let it through."""
@@ -27,7 +30,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         state = scope["app"].state
-        exchange = Exchange(scope, receive, send, state.settings, state.is_draining)
+        exchange = Exchange(scope, receive, send, state.settings, state.is_draining, self._bodies)
         if scope["path"] in HEALTH_PATHS:
             await self._app(scope, exchange.receive, exchange.send)
             return
@@ -43,6 +46,7 @@ class Guard:
             await self._app(scope, exchange.receive, exchange.send)
         finally:
             self._num_in_flight -= 1
+            exchange.release()
 
     def _find_refusal(self, scope: Scope, settings: Settings) -> ServiceError | None:
         if self._num_in_flight > settings.max_in_flight:
@@ -59,12 +63,33 @@ def _has_key(scope: Scope, key: str) -> bool:
     return len(given) == 1 and hmac.compare_digest(given[0][:7].lower() + given[0][7:], expected)
 
 
+@dataclass(slots=True)
+class Bodies:
+    """The bodies of all requests in flight, together."""
+
+    size_bytes: int = 0
+
+
 class Exchange:
     """One request and its answer: the body comes in time, and a body that nobody reads does not come for ever."""
 
-    __slots__ = ("_deadline", "_expects_continue", "_is_closing", "_is_read", "_receive", "_send", "_settings")
+    __slots__ = (
+        "_bodies",
+        "_deadline",
+        "_expects_continue",
+        "_is_closing",
+        "_is_read",
+        "_receive",
+        "_send",
+        "_settings",
+        "_size_bytes",
+    )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, settings: Settings, is_closing: bool) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, settings: Settings, is_closing: bool, bodies: Bodies
+    ) -> None:
+        self._bodies = bodies
+        self._size_bytes = 0
         names = [name for name, _ in scope["headers"]]
         self._receive = receive
         self._send = send
@@ -79,6 +104,7 @@ class Exchange:
 
         Raises:
             RequestTimeoutError: If the body does not come in time.
+            OverloadedError: If the bodies of all requests are too large together.
         """
         if self._is_read:
             return await self._receive()
@@ -88,7 +114,21 @@ class Exchange:
         except TimeoutError:
             raise RequestTimeoutError(self._settings.request_seconds) from None
         self._is_read = not message.get("more_body", False)
+        self._hold(len(message.get("body", b"")))
         return message
+
+    def _hold(self, size_bytes: int) -> None:
+        self._size_bytes += size_bytes
+        self._bodies.size_bytes += size_bytes
+        # A body alone has a limit of its own.
+        if self._bodies.size_bytes > max(self._settings.max_in_flight_bytes, self._size_bytes):
+            self.release()
+            raise OverloadedError(self._settings.max_in_flight_bytes, "bytes")
+
+    def release(self) -> None:
+        """Count the body no longer."""
+        self._bodies.size_bytes -= self._size_bytes
+        self._size_bytes = 0
 
     async def send(self, message: Message) -> None:
         """Send as ASGI does; where the body was not read, or the server is leaving, the connection ends after it."""

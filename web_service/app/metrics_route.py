@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from app.errors import InternalError
 from app.metrics import Metrics
 from app.openapi import document_errors
+from app.server_errors import InternalError
 
 router = APIRouter()
 

@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Request, Response
 
 from app.answers import answer_json, get_classifier
-from app.errors import InternalError, ModelNotReadyError
 from app.openapi import document_errors
 from app.schemas import ModelInfo
+from app.server_errors import InternalError, ModelNotReadyError
 
 router = APIRouter()
 

@@ -5,16 +5,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from app.error_answers import Refusal, describe_protocol_error
-from app.errors import (
-    FEWER_IMAGES,
-    BodyTooLargeError,
-    InternalError,
-    InvalidJsonError,
-    ModelNotReadyError,
-    ShuttingDownError,
-    WrongBatchSizeError,
-)
+from app.errors import FEWER_IMAGES, BodyTooLargeError, InvalidJsonError, WrongBatchSizeError
 from app.openapi import document_errors
+from app.server_errors import InternalError, ModelNotReadyError, ShuttingDownError
 from app.settings import Settings
 from app.tensors import DTYPES, INPUT_NAME, INPUT_SHAPES, OUTPUTS, REQUEST_IN_SHORT, refuse
 from digits.images import MAX_PIXEL, NUM_PIXELS, draw_one

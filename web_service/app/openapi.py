@@ -6,15 +6,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from app.error_answers import Refusal, describe_error, get_status
-from app.errors import (
-    BodyTooLargeError,
-    InternalError,
-    InvalidJsonError,
-    ModelNotReadyError,
-    ServiceError,
-    UnsupportedMediaTypeError,
-)
+from app.errors import BodyTooLargeError, InvalidJsonError, ServiceError, UnsupportedMediaTypeError
 from app.schemas import ErrorAnswer
+from app.server_errors import InternalError, ModelNotReadyError
 from app.settings import Settings
 from digits.errors import PixelError
 from digits.images import MAX_PIXEL, NUM_PIXELS, PIXEL_NAMES, draw_one, parse_row

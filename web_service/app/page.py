@@ -7,8 +7,8 @@ from fastapi import APIRouter, Request, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.errors import InternalError
 from app.openapi import document_errors
+from app.server_errors import InternalError
 
 STATIC_PATH = "/static"
 _FOLDER = Path(__file__).with_name("static")

@@ -4,8 +4,9 @@ import struct
 from typing import Any
 
 from app.error_answers import Refusal
-from app.errors import SMALLER_PICTURE, BodyTooLargeError, InternalError, ModelNotReadyError, ServiceError
+from app.errors import SMALLER_PICTURE, BodyTooLargeError, ServiceError
 from app.picture_body import BYTES, FORM, check_picture_type, unpack_picture
+from app.server_errors import InternalError, ModelNotReadyError
 from app.settings import Settings
 from digits.drawings import decode_drawing
 from digits.errors import DrawingError

@@ -15,7 +15,6 @@ from app import batch, metrics_route, model_info, open_inference, page, pictures
 from app.answers import answer_json, describe_digit, get_classifier
 from app.body import parse_json, read_json_body
 from app.error_answers import handle_errors
-from app.errors import InternalError, ModelNotReadyError, ShuttingDownError
 from app.fast_lane import FastLane
 from app.gathering import Gatherer, read_few_images
 from app.guard import Guard
@@ -26,6 +25,7 @@ from app.observer import Observer, take_over_access_log
 from app.openapi import document_errors, document_row, list_predict_errors, restore_nulls
 from app.reading import Pixels
 from app.schemas import Liveness, Prediction, Readiness
+from app.server_errors import InternalError, ModelNotReadyError, ShuttingDownError
 from app.settings import Settings, read_settings
 from digits.errors import ConfigurationError
 from digits.images import parse_row

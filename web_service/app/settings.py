@@ -78,6 +78,12 @@ class Settings(BaseSettings):
         le=65536,
         description="Requests that a worker takes at once; to more it answers 503 at once. An image takes under 1 ms.",
     )
+    max_in_flight_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        ge=32 * 1024,
+        le=16 * 1024 * 1024 * 1024,
+        description="Bytes of their bodies together; to more it answers 503. A body alone is taken in any case.",
+    )
     drain_seconds: float = Field(
         default=0,
         ge=0,
