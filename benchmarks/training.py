@@ -4,19 +4,23 @@ Usage:
     python benchmarks/training.py --config default --seeds 0 1 2 3 4
     python benchmarks/training.py --config default --seeds 0 --score test
     python benchmarks/training.py --config default --seeds 0 --score kaggle
+    python benchmarks/training.py --model models/digits.h5
 
 Settings are chosen on `held-out` lines: 50,000 of the training digits train, the other 10,000 are scored, always the
 same ones. `test` lines train on all 60,000 and are for the final table only. So are `kaggle` lines: MNIST's 70,000
 digits, split once in the sizes of Kaggle's digit-recognizer, 42,000 that train and 28,000 that are scored; which digit
-stands where is our own draw, stratified and always the same.
+stands where is our own draw, stratified and always the same. `--model` takes what `make run_train` wrote as one seed
+more.
 """
 
 import argparse
 import csv
 import hashlib
+import json
 import platform
+import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,11 +30,13 @@ import numpy as np
 import tensorflow as tf
 from robustness import MEAN, measure_robustness
 
+from digits.artifact import read_artifact
 from digits.augmentation import NO_DISTURBANCE, Distortion
 from digits.dataset import LabelledImages, hold_out, read_labelled_images
 from digits.evaluation import evaluate, fit_temperature
 from digits.images import make_batch
 from digits.model import build_network, count_multiply_adds, fold_temperature
+from digits.serving_graph import load_network
 from digits.strokes import StrokeVariants
 from digits.training import FAST, TrainingConfig, fit_network
 
@@ -82,13 +88,32 @@ def measure(name: str, seed: int, score: str, training: LabelledImages, scored: 
         fit_network(network, training, config, Path(folder, "c.weights.h5"), resume=False, verbose=2)
         seconds = time.perf_counter() - start
     fold_temperature(network, config.temperature)
+    return describe(name, config, score, network, scored, seconds)
+
+
+def measure_model(path: Path, scored: LabelledImages) -> dict[str, object]:
+    """Return the line of a model that train.py wrote with the configuration of today."""
+    provenance = read_artifact(path).provenance
+    config = replace(DEFAULT, seed=provenance["config"]["seed"])
+    if (
+        provenance["config"] != json.loads(json.dumps(asdict(config)))
+        or provenance["scored_on"]["sha256"] != scored.sha256
+    ):
+        sys.exit(f"error: {path} was trained with another configuration or scored on other digits; `make run_train`.")
+    return describe("default", config, "test", load_network(path), scored, provenance["training_seconds"])
+
+
+def describe(
+    name: str, config: TrainingConfig, score: str, network: keras.Model, scored: LabelledImages, seconds: float
+) -> dict[str, object]:
+    """Return one line of the results."""
     probabilities = network.predict(make_batch(scored.images), batch_size=500, verbose=0)
     evaluation = evaluate(probabilities, scored.labels)
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "config": name,
         "epochs": config.epochs,
-        "seed": seed,
+        "seed": config.seed,
         "scored": score,
         "num_errors": evaluation.num_errors,
         "error_percent": round(100 * (1 - evaluation.accuracy), 3),
@@ -127,7 +152,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--score", choices=["held-out", "test", "kaggle"], default="held-out")
     parser.add_argument("--threads", type=int, default=0, help="for TensorFlow; 0: as many as there are cores")
+    parser.add_argument("--model", type=Path, help="an .h5 of train.py's, in place of training")
     arguments = parser.parse_args()
+    if arguments.model:
+        append(measure_model(arguments.model, load("test")[1]))
+        return
     tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
     tf.config.threading.set_inter_op_parallelism_threads(arguments.threads)
     tf.config.experimental.enable_op_determinism()
