@@ -21,6 +21,7 @@ class Contender:
     content_type: str = JSON
     environment: dict[str, str] = field(default_factory=dict)
     connections: tuple[int, ...] = CONNECTIONS
+    cores: str = "0"
 
 
 SERVICE = (*UVICORN, "app.predict:app", "--app-dir", "web_service")
@@ -39,6 +40,7 @@ CHOSEN = (
     Contender(
         "this service, the image as 784 bytes", SERVICE, path="/predict/batch", body="row.bin", content_type=BYTES
     ),
+    Contender("this service, two workers on two cores", SERVICE, environment={"WEB_CONCURRENCY": "2"}, cores="0,1"),
     Contender("LitServe 0.2.19", ("lit.py", "{port}"), "litserve", ("litserve==0.2.19", *RUNTIME)),
     Contender(
         "BentoML 1.4.39",

@@ -1,8 +1,8 @@
 """The service beside the systems that people would pick instead: `python benchmarks/serving.py`.
 
 Every contender runs in an environment of its own, one worker, pinned to core 0, with the network of models/digits.h5;
-wrk sends row_data.json from core 1. Environments are made below benchmarks/.venvs the first time, which takes some
-minutes. Prints a table in Markdown.
+wrk sends row_data.json from core 1. Two workers share both cores with wrk: of them only the processor time counts.
+Environments are made below benchmarks/.venvs the first time, which takes some minutes. Prints a table in Markdown.
 """
 
 import json
@@ -61,7 +61,7 @@ def write_mlserver_settings(folder: Path, port: int) -> None:
 
 @contextmanager
 def running(contender: Contender, folder: Path) -> Iterator[tuple[psutil.Process, str, float]]:
-    """Run a contender on core 0 until the block ends; gives process, address and seconds to the first answer."""
+    """Run a contender on its cores until the block ends; gives process, address and seconds to the first answer."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -74,7 +74,7 @@ def running(contender: Contender, folder: Path) -> Iterator[tuple[psutil.Process
     started = time.perf_counter()
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            ["taskset", "-c", "0", *command],
+            ["taskset", "-c", contender.cores, *command],
             cwd=ROOT if is_service or "keras_app:app" in command else CONTENDERS,
             env=environment,
             stdout=log,
@@ -205,12 +205,15 @@ def main() -> None:
         rates = " | ".join(show(found, f"rate@{number}") for number in CONNECTIONS)
         rest = " | ".join(show(found, name) for name in ("cpu@16", "p50@16", "p99@16", "memory", "start"))
         print(f"| {contender.name} | {rates} | {rest} |", flush=True)
-    floor, service, raw = (results[contender.name] for contender in CHOSEN[:3])
-    summarise(floor, service, raw, runtime)
+    summarise(*(results[contender.name] for contender in CHOSEN[:4]), runtime=runtime)
 
 
 def summarise(
-    floor: dict[str, float], service: dict[str, float], raw: dict[str, float], runtime: dict[str, float]
+    floor: dict[str, float],
+    service: dict[str, float],
+    raw: dict[str, float],
+    two_workers: dict[str, float],
+    runtime: dict[str, float],
 ) -> None:
     """Print what the service's figures are of what is possible."""
     limit = floor["cpu@16"] + runtime["one"]
@@ -219,6 +222,9 @@ def summarise(
     print(f"The limit: {limit:.0f} µs a request at 16 connections, {1e6 / limit:,.0f} requests per core-second.")
     print(f"A row as JSON reaches {limit / service['cpu@16']:.0%} of it, 784 bytes {limit / raw['cpu@16']:.0%};")
     print(f"1,000 images as bytes {runtime['thousand'] / raw['thousand']:.0%} of ONNX Runtime's own throughput.")
+    print(
+        f"Of two workers a core-second answers {service['cpu@16'] / two_workers['cpu@16']:.0%} of what it does of one."
+    )
 
 
 if __name__ == "__main__":
