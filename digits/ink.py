@@ -1,5 +1,7 @@
 """Ink told from paper: polarity, uneven light, the paper's texture and faint lines, specks."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
@@ -22,6 +24,14 @@ _LINE_SHARE = 0.1  # Of the drawing's height.
 _SPECK_SHARE = 0.02  # Of the largest piece's pixels.
 
 
+@dataclass(frozen=True)
+class Light:
+    """What a drawing was seen in: a photo or scan has noise, and in shadows faint ink cannot be told."""
+
+    is_photo: bool
+    min_contrast: float
+
+
 def extract_ink(drawing: NDArray[np.uint8]) -> Ink:
     """Tell ink from paper, whatever the light.
 
@@ -30,6 +40,19 @@ def extract_ink(drawing: NDArray[np.uint8]) -> Ink:
 
     Returns:
         float32 `(height, width)` in [0, 1], 0 is paper and 1 is ink; all 0 if there is no ink.
+    """
+    contrast, light = measure_contrast(drawing)
+    return keep_strokes(stretch_contrast(contrast, light))
+
+
+def measure_contrast(drawing: NDArray[np.uint8]) -> tuple[Ink, Light]:
+    """Measure how much darker than bare paper each pixel is, or lighter where light ink was used.
+
+    Args:
+        drawing: uint8 `(height, width)`, luminance.
+
+    Returns:
+        float32 `(height, width)` in [0, 1], a share of the paper's brightness; and the light that it was seen in.
     """
     border = _count_levels(np.concatenate([drawing[0], drawing[-1], drawing[:, 0], drawing[:, -1]]))
     # So few pixels are no photo: what varies along their border is a digit that touches it.
@@ -41,8 +64,8 @@ def extract_ink(drawing: NDArray[np.uint8]) -> Ink:
         (_STROKE_SHARE, _MIN_CONTRAST) if is_even else (_STROKE_SHARE_IN_SHADOW, _MIN_CONTRAST_IN_SHADOW)
     )
     # At least 1 for both: a drawing that is black all over has no ink, and paper cannot be divided by 0.
-    ink = 1 - np.maximum(drawing, 1) / np.maximum(_measure_light(drawing, stroke_share), 1)
-    return _keep_strokes(_stretch_contrast(ink.clip(0, 1), min_contrast, is_photo))
+    contrast = 1 - np.maximum(drawing, 1) / np.maximum(_measure_light(drawing, stroke_share), 1)
+    return contrast.clip(0, 1), Light(is_photo, min_contrast)
 
 
 def _is_lighter_than(paper: int, drawing: NDArray[np.uint8]) -> bool:
@@ -83,23 +106,28 @@ def _spread(values: Ink, reach: int, choose: np.ufunc) -> Ink:
     return values
 
 
-def _stretch_contrast(ink: Ink, min_contrast: float, is_photo: bool) -> Ink:
-    """Map the paper's noise to 0 and a full stroke to 1; all to 0 where what is darkest does not stand out."""
-    levels = Image.fromarray((ink * MAX_PIXEL).astype(np.uint8))
+def stretch_contrast(contrast: Ink, light: Light) -> Ink:
+    """Map the paper's noise to 0 and a full stroke to 1; all to 0 where what is darkest does not stand out.
+
+    Args:
+        contrast: float32 `(height, width)` in [0, 1].
+        light: It was seen in.
+    """
+    levels = Image.fromarray((contrast * MAX_PIXEL).astype(np.uint8))
     _, usual, full, threshold = _measure_levels(np.asarray(levels))
     # Smoothing takes more from noise and fine patterns than from strokes.
     faintest, smooth_usual, smooth_full, _ = _measure_levels(np.asarray(levels.filter(ImageFilter.GaussianBlur(1))))
     is_noise = smooth_full - smooth_usual < _MIN_CONTRAST_TO_NOISE * (smooth_usual - faintest)
-    if full < min_contrast or (is_photo and is_noise):
-        return np.zeros_like(ink)
+    if full < light.min_contrast or (light.is_photo and is_noise):
+        return np.zeros_like(contrast)
     noise = min(3 * usual, threshold)
-    return ((ink - noise) / max(full - noise, 1 / MAX_PIXEL)).clip(0, 1)
+    return ((contrast - noise) / max(full - noise, 1 / MAX_PIXEL)).clip(0, 1)
 
 
 def _measure_levels(levels: NDArray[np.uint8]) -> tuple[float, float, float, float]:
     """Return the faintest and the usual ink of paper, that of a full stroke, and what parts them, in [0, 1]."""
     counts = _count_levels(levels)
-    threshold = _find_threshold(counts)
+    threshold = find_threshold(counts)
     paper, strokes = counts.copy(), counts.copy()
     paper[threshold + 1 :] = strokes[: threshold + 1] = 0
     # The median and not the deviation: a stroke's soft edge lies below the threshold, too, and is no noise.
@@ -107,9 +135,14 @@ def _measure_levels(levels: NDArray[np.uint8]) -> tuple[float, float, float, flo
     return found[0] / MAX_PIXEL, found[1] / MAX_PIXEL, found[2] / MAX_PIXEL, found[3] / MAX_PIXEL
 
 
-def _keep_strokes(ink: Ink) -> Ink:
-    """Keep what is dark, with its soft edge, and leave out specks and what is faint."""
-    mask = ink > _STROKE_INK
+def keep_strokes(ink: Ink, stroke_ink: float = _STROKE_INK) -> Ink:
+    """Keep what is dark, with its soft edge, and leave out specks and what is faint.
+
+    Args:
+        ink: float32 `(height, width)` in [0, 1].
+        stroke_ink: What belongs to a stroke has more.
+    """
+    mask = ink > stroke_ink
     labels, num_pieces = label_components(mask)
     areas = np.bincount(labels.ravel(), minlength=num_pieces + 1)
     areas[0] = 0
@@ -135,7 +168,7 @@ def _find_level(counts: NDArray[np.intp], share: float) -> int:
     return int(np.searchsorted(below, share * below[-1]))
 
 
-def _find_threshold(counts: NDArray[np.intp]) -> int:
+def find_threshold(counts: NDArray[np.intp]) -> int:
     """Return Otsu's threshold (IEEE Transactions on Systems, Man, and Cybernetics 9(1), 1979)."""
     below = counts.cumsum().astype(np.float64)
     sums = (counts * np.arange(len(counts))).cumsum()

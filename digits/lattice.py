@@ -24,14 +24,14 @@ _MAX_COST = 20.0
 class Weights:
     """What speaks against a candidate; chosen on lines put together from MNIST's training digits."""
 
-    probability: float = 3.0
-    acceptance: float = 4.8  # Halves of digits are no digits, however sure the network is of them.
+    probability: float = 6.6
+    acceptance: float = 1.9  # Halves of digits are no digits, however sure the network is of them.
     cut: float = 1.0  # For each stroke that was cut.
-    gap: float = 18.0  # Between pieces of one digit, for a gap as wide as the line is high.
+    gap: float = 25.0  # Between pieces of one digit, for a gap as wide as the line is high.
     low: float = 8.0  # For a digit 3/8 as high as the line.
-    apart: float = 3.6  # For a second piece as high as the line, beside the first and not touching it.
-    aspect: float = 2.5
-    digit: float = 0.2
+    apart: float = 5.5  # For a second piece as high as the line, beside the first and not touching it.
+    aspect: float = 0.56
+    digit: float = -0.25
     skip: float = 19.0  # For a piece as high as the line that belongs to no digit.
     skip_least: float = 0.5
 

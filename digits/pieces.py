@@ -13,10 +13,12 @@ from digits.components import Labels, Mask, label_components, measure_components
 from digits.cuts import find_cuts
 from digits.images import MAX_PIXEL
 from digits.ink import Ink
+from digits.line_ink import measure_stroke
 
 MAX_PIECES = 60
 
 _MAX_COMPONENTS = 40
+_STROKE_INK = 0.3  # Below a half: what is faint joins what is dark.
 _SPECK = 0.0025  # Of the line's height squared: a dot of a twentieth of the height, both ways.
 _CUT_WIDTH = 0.35  # Of the line's height: what is narrower holds one digit.
 _CUT_SPACING = 0.14
@@ -59,7 +61,7 @@ def find_pieces(ink: Ink) -> Pieces:
     line_height = _measure_line(boxes, areas)
     areas = np.where(_find_strays(boxes, line_height), 0, areas)
     largest = np.argsort(-areas, kind="stable")[:_MAX_COMPONENTS]
-    stroke = _measure_stroke(mask)
+    stroke = measure_stroke(mask)
     parts = [
         part
         for component in largest[areas[largest] >= _SPECK * line_height**2].tolist()
@@ -75,8 +77,7 @@ def find_strokes(ink: Ink) -> Mask:
         ink: float32 `(height, width)` in [0, 1].
     """
     smooth = np.asarray(Image.fromarray((ink * MAX_PIXEL).astype(np.uint8)).filter(ImageFilter.GaussianBlur(0.7)))
-    threshold = find_threshold(smooth[smooth > 0])
-    return smooth > threshold
+    return smooth > _STROKE_INK * MAX_PIXEL
 
 
 def remove_rulings(mask: Mask) -> Mask:
@@ -150,24 +151,6 @@ def _find_strays(boxes: NDArray[np.intp], line_height: float) -> Mask:
     is_flat = (heights <= _FLAT * line_height) & (boxes[:, 2] - boxes[:, 0] > 2 * heights)
     strays: Mask = is_flat & ((middles < top) | (middles > bottom))
     return strays
-
-
-def find_threshold(levels: NDArray[np.uint8]) -> int:
-    """Return Otsu's threshold of 0-255."""
-    counts = np.bincount(levels, minlength=MAX_PIXEL + 1)
-    below, sums = counts.cumsum(), (counts * np.arange(MAX_PIXEL + 1)).cumsum()
-    above = below[-1] - below
-    with np.errstate(divide="ignore", invalid="ignore"):
-        variance = below * above * (sums / below - (sums[-1] - sums) / above) ** 2
-    return int(np.nan_to_num(variance).argmax())
-
-
-def _measure_stroke(mask: Mask) -> float:
-    """Return the width of the strokes: their area by half of their outline."""
-    padded = np.pad(mask, 1)
-    inside = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    outline = int((mask & ~inside).sum())
-    return max(2 * float(mask.sum()) / max(outline, 1), 1.0)
 
 
 Part = tuple[NDArray[np.intp], NDArray[np.intp], float, int]

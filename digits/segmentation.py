@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from digits.images import NUM_CLASSES, SIZE, make_batch
-from digits.ink import Ink, extract_ink
+from digits.ink import Ink, Mask
 from digits.lattice import (
     Candidates,
     Weights,
@@ -27,6 +27,7 @@ from digits.lattice import (
     weigh_candidates,
     weigh_skipping,
 )
+from digits.line_ink import extract_line_ink
 from digits.normalisation import normalise_ink
 from digits.pieces import Pieces, find_pieces
 
@@ -102,7 +103,7 @@ def _enlarge(box: tuple[int, int, int, int], factor: int, shape: tuple[int, ...]
 
 def read_candidates(drawing: NDArray[np.uint8], compute: Compute, accept: Accept | None = None) -> Line:
     """Read everything that may be a digit, in one batch."""
-    ink = extract_ink(drawing)
+    ink = extract_line_ink(drawing)
     pieces = find_pieces(ink)
     candidates = list_candidates(pieces)
     images = np.zeros((len(candidates.spans), SIZE, SIZE), np.uint8)
@@ -137,13 +138,20 @@ def cut_out(ink: Ink, labels: NDArray[np.int32], first: int, end: int, box: list
         uint8 `(28, 28)`.
     """
     left, top, right, bottom = box
-    window = np.s_[max(top - 1, 0) : bottom + 1, max(left - 1, 0) : right + 1]
+    window = np.s_[max(top - 2, 0) : bottom + 2, max(left - 2, 0) : right + 2]
     nearby = labels[window]
     own = (nearby > first) & (nearby <= end)
+    # Where a stroke was cut along, both digits have a share in it.
+    own = _widen(own) & (nearby > 0)
     # The soft edge of a stroke lies just outside of it.
-    near = own.copy()
-    near[1:] |= own[:-1]
-    near[:-1] |= own[1:]
-    near[:, 1:] |= own[:, :-1]
-    near[:, :-1] |= own[:, 1:]
-    return normalise_ink(np.where(near & (own | (nearby == 0)), ink[window], np.float32(0)))
+    return normalise_ink(np.where(_widen(own) & (own | (nearby == 0)), ink[window], np.float32(0)))
+
+
+def _widen(mask: Mask) -> Mask:
+    """Add the four neighbours of each pixel."""
+    wide = mask.copy()
+    wide[1:] |= mask[:-1]
+    wide[:-1] |= mask[1:]
+    wide[:, 1:] |= mask[:, :-1]
+    wide[:, :-1] |= mask[:, 1:]
+    return wide

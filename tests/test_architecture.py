@@ -23,9 +23,10 @@ ALLOWED = {
     "normalisation": {"images", "ink"},
     "components": set(),
     "cuts": {"components"},
-    "pieces": {"images", "ink", "components", "cuts"},
+    "line_ink": {"images", "ink"},
+    "pieces": {"images", "ink", "line_ink", "components", "cuts"},
     "lattice": {"pieces"},
-    "segmentation": {"images", "ink", "normalisation", "pieces", "lattice"},
+    "segmentation": {"images", "ink", "line_ink", "normalisation", "pieces", "lattice"},
     "dataset": {"errors", "images", "table"},
     "augmentation": {"errors", "images"},
     "model": {"errors", "images"},
@@ -61,7 +62,7 @@ DEFERRED = {
     "classifier": {"serving_graph"},  # Keras, only for a file without a graph.
 }
 SERVED = {"errors", "images", "measures", "row_text", "table", "artifact", "acceptance", "classifier"}
-SERVED |= {"drawings", "ink", "normalisation", "components", "cuts", "pieces", "lattice", "segmentation"}
+SERVED |= {"drawings", "ink", "line_ink", "normalisation", "components", "cuts", "pieces", "lattice", "segmentation"}
 HEAVY = {"tensorflow", "keras", "pandas", "matplotlib", "sklearn", "scipy"}
 
 
