@@ -3,19 +3,27 @@
 A line has a pen and a slant of its own. The pen presses unevenly, digits differ in size and may touch, noughts are
 often small, stops and dashes stand among them, and the paper is printed with waves, rulings and grain, and scanned a
 little blurred.
+
+`python benchmarks/handwriting.py` shows, for each contrast to the paper's noise that `digits.ink` might ask of ink, how
+many amounts would be taken for bare paper, and how much bare paper for ink.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 from drawing_sets import finish, trace
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from digits.dataset import LabelledImages
+from digits.dataset import LabelledImages, read_labelled_images
+from digits.images import MAX_PIXEL
+from digits.line_ink import extract_line_ink
 from digits.strokes import StrokeVariants, draw_variants
 
 Ink = NDArray[np.float32]
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def compose_amounts(digits: LabelledImages, count: int, seed: int) -> Iterator[tuple[NDArray[np.uint8], str]]:
@@ -83,8 +91,21 @@ def _write(images: NDArray[np.uint8], number: list[int], generator: np.random.Ge
     ink = ink[:, : round(max(left, right) + generator.uniform(0.1, 0.6) * height)]
     ink *= _press(ink.shape, generator)
     brightness = _print_paper(ink.shape, height, generator) * (1 - generator.uniform(0.4, 0.75) * ink)
+    return _scan(brightness, generator)
+
+
+def draw_paper(generator: np.random.Generator) -> NDArray[np.uint8]:
+    """Scan paper that nobody wrote on."""
+    height = generator.uniform(24, 46)
+    return _scan(
+        _print_paper((round(2 * height), round(height * generator.uniform(3, 9))), height, generator), generator
+    )
+
+
+def _scan(brightness: Ink, generator: np.random.Generator) -> NDArray[np.uint8]:
+    """Blur a little and add a scanner's noise."""
     scan = Image.fromarray(finish(brightness)).filter(ImageFilter.GaussianBlur(generator.uniform(0.3, 0.9)))
-    return finish((np.asarray(scan) + generator.normal(0, generator.uniform(1, 5), ink.shape)) / 255)
+    return finish((np.asarray(scan) + generator.normal(0, generator.uniform(1, 5), brightness.shape)) / MAX_PIXEL)
 
 
 def _shear(ink: Ink, slant: float) -> Ink:
@@ -160,3 +181,19 @@ def _print_paper(shape: tuple[int, ...], height: float, generator: np.random.Gen
         paper[row : row + 1 + int(generator.random() < 0.3)] -= generator.uniform(0.1, 0.35)
     coarse = generator.normal(0, 0.04, (shape[0] * 2 // 3, shape[1] * 2 // 3)).astype(np.float32)
     return paper + np.asarray(Image.fromarray(coarse).resize(shape[::-1], Image.Resampling.BILINEAR))
+
+
+def main() -> None:
+    """Print what each least contrast to noise would take for paper and for ink."""
+    digits = read_labelled_images(ROOT / "data" / "train.csv.gz")
+    amounts = [drawing for drawing, _ in compose_amounts(digits, 200, seed=2)]
+    papers = [draw_paper(np.random.default_rng([3, index])) for index in range(200)]
+    print("| least contrast to noise | amounts without ink (%) | paper with ink (%) |\n| ---: | ---: | ---: |")
+    for least in (3.0, 3.5, 4.0, 4.5, 5.0, 6.0):
+        with patch("digits.ink._MIN_CONTRAST_TO_NOISE", least):
+            shares = [np.mean([extract_line_ink(one).any() for one in some]) for some in (amounts, papers)]
+        print(f"| {least} | {100 * (1 - shares[0]):.1f} | {100 * shares[1]:.1f} |")
+
+
+if __name__ == "__main__":
+    main()
