@@ -45,7 +45,7 @@ run_train: $(READY) ## Train and write models/digits.h5 (DATA=train.csv TEST=tes
 	$(PYTHON) train.py --data $(DATA) $(if $(TEST),--test $(TEST)) --output $(MODEL) $(ARGS)
 
 .PHONY: fast_train
-fast_train: $(READY) ## Train for about a minute into models/fast.h5, to see it work
+fast_train: $(READY) ## Train for a minute or two into models/fast.h5, to see it work
 	$(PYTHON) train.py --data $(DATA) $(if $(TEST),--test $(TEST)) --fast --output models/fast.h5 $(ARGS)
 
 .PHONY: validate

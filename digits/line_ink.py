@@ -12,11 +12,11 @@ from digits.images import MAX_PIXEL
 from digits.ink import Ink, Mask, find_threshold, keep_strokes, measure_contrast, stretch_contrast
 
 _RULED_SHARE = 0.65  # Of the columns, at the least, are crossed by a ruling.
-_MAX_RULING = 0.05  # Of the drawing's height.
+MAX_RULING = 0.05  # Of the drawing's height.
 _LEAST_RULING = 0.03  # Of the paper's brightness.
 _MAX_COLUMNS = 400
-_SLOPES = np.linspace(-0.05, 0.05, 11)
-_WIDE = 1.2  # Times as wide as high: what is narrower is one digit, and may have a bar as wide as itself.
+SLOPES = np.linspace(-0.05, 0.05, 11)
+WIDE = 1.2  # Times as wide as high: what is narrower is one digit, and may have a bar as wide as itself.
 _REACH = 3.0  # Strokes: how far around a pixel the darkest one is looked for.
 _STROKE_INK = 0.25  # What belongs to a stroke; less than of one digit, since rulings are gone.
 _FAINTEST = 0.4  # Of a full stroke: what is fainter stays faint, or specks of the paper would become strokes.
@@ -43,9 +43,9 @@ def subtract_rulings(contrast: Ink) -> Ink:
         contrast: float32 `(height, width)` in [0, 1].
     """
     height, width = contrast.shape
-    if width < _WIDE * height:
+    if width < WIDE * height:
         return contrast
-    thickness = max(2, round(_MAX_RULING * height))
+    thickness = max(2, round(MAX_RULING * height))
     slope, ruling = _find_ruling(contrast, thickness)
     if ruling.max() < _LEAST_RULING:
         return contrast
@@ -66,7 +66,7 @@ def _find_ruling(contrast: Ink, thickness: int) -> tuple[float, NDArray[np.float
     height, width = contrast.shape
     columns = np.arange(0, width, max(1, width // _MAX_COLUMNS))
     best_slope, best, most = 0.0, np.zeros(height), 0.0
-    for slope in _SLOPES.tolist():
+    for slope in SLOPES.tolist():
         rows = _tilt(height, columns - width / 2, slope)
         # What most columns have in common is printed; at the right slope nearly all have it.
         usual, least = np.quantile(contrast[rows, columns], (1 - _RULED_SHARE, 0.1), axis=1)

@@ -13,7 +13,7 @@ from digits.components import Labels, Mask, label_components, measure_components
 from digits.cuts import find_cuts
 from digits.images import MAX_PIXEL
 from digits.ink import Ink
-from digits.line_ink import measure_stroke
+from digits.line_ink import MAX_RULING, SLOPES, WIDE, measure_stroke
 
 MAX_PIECES = 60
 
@@ -87,21 +87,21 @@ def remove_rulings(mask: Mask) -> Mask:
         mask: bool `(height, width)`.
     """
     height, width = mask.shape
-    if width < 1.2 * height or not mask.any():
+    if width < WIDE * height or not mask.any():
         return mask
     rows, columns = np.nonzero(mask)
     best, slope_of_best = 0, 0.0
-    for slope in np.linspace(-0.05, 0.05, 11):
+    for slope in SLOPES.tolist():
         shifted = np.rint(rows - slope * (columns - width / 2)).astype(np.intp).clip(0, height - 1)
         most = int(np.bincount(shifted, minlength=height).max())
         if most > best:
-            best, slope_of_best = most, float(slope)
+            best, slope_of_best = most, slope
     if best < _RULING_SHARE * width:
         return mask
     shifted = np.rint(rows - slope_of_best * (columns - width / 2)).astype(np.intp).clip(0, height - 1)
     counts = np.bincount(shifted, minlength=height)
     lines = np.flatnonzero(counts >= _RULING_SHARE * width)
-    thickness = max(2, round(height * 0.05))
+    thickness = max(2, round(MAX_RULING * height))
     near = (np.abs(shifted[:, None] - lines) <= 2).any(axis=1)
     runs = _measure_vertical_runs(mask)[rows, columns]
     cleaned = mask.copy()
