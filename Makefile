@@ -44,6 +44,10 @@ setup: $(READY) ## Make .venv and install requirements.txt into it (other target
 run_train: $(READY) ## Train and write models/digits.h5 (DATA=train.csv TEST=test.csv ARGS="--resume --seed 1")
 	$(PYTHON) train.py --data $(DATA) $(if $(TEST),--test $(TEST)) --output $(MODEL) $(ARGS)
 
+.PHONY: train_lines
+train_lines: $(READY) ## Train what reads several digits at once and write models/lines.h5, in less than an hour
+	$(PYTHON) -m digits.line_network --data $(DATA) $(ARGS)
+
 .PHONY: fast_train
 fast_train: $(READY) ## Train for a minute or two into models/fast.h5, to see it work
 	$(PYTHON) train.py --data $(DATA) $(if $(TEST),--test $(TEST)) --fast --output models/fast.h5 $(ARGS)

@@ -22,6 +22,8 @@ class Measured:
     Attributes:
         version: Of the shipped model.
         provenance: Of the shipped model.
+        line_version: Of the model that reads several digits.
+        line_provenance: Likewise.
         images: uint8 `(n, 28, 28)`, the test digits.
         labels: int64 `(n,)`, 0-9.
         probabilities: float32 `(n, 10)`, the shipped model's.
@@ -30,6 +32,8 @@ class Measured:
 
     version: str
     provenance: dict[str, Any]
+    line_version: str
+    line_provenance: dict[str, Any]
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     probabilities: NDArray[np.float32]
@@ -79,6 +83,22 @@ def make_cost(measured: Measured) -> str:
         ["epochs", found["config"]["epochs"]],
     ]
     return make_table(["shipped model", ""], rows)
+
+
+def make_lines(measured: Measured) -> str:
+    """What the network that reads several digits is, and what it cost."""
+    found = measured.line_provenance
+    config, network = found["config"], found["network"]
+    return make_table(
+        [f"model `{measured.line_version}`", ""],
+        [
+            ["made-up lines that it learnt from", f"{config['num_lines']:,}, {config['epochs']} times each"],
+            ["made-up lines of held-out digits that it reads", f"{100 * found['lines_read']:.1f} %"],
+            ["parameters", f"{network['parameters']:,}"],
+            ["multiply-adds for a line 224 pixels wide", f"{network['multiply_adds']:,}"],
+            ["training", f"{found['training_seconds'] / 60:.1f} minutes"],
+        ],
+    )
 
 
 def make_final(measured: Measured) -> str:
@@ -179,7 +199,7 @@ def make_robustness(measured: Measured) -> str:
         )
         for title, kind in (("errors on", "errors"), ("answers that change with", "changed answers"))
     ]
-    return "\n\n".join([*tables, _say_of_what(measured, lines)])
+    return "\n\n".join([*tables, _say_of_what(measured.version, lines)])
 
 
 def make_plain(name: str) -> Callable[[Measured], str]:
@@ -192,7 +212,8 @@ def make_plain(name: str) -> Callable[[Measured], str]:
         shown = [column for column in lines[0] if column not in ("date", "model")]
         header = ["" if column == "row" else _name_column(column) for column in shown]
         table = make_table(header, [[row[column] or "-" for column in shown] for row in lines])
-        return f"{table}\n\n{_say_of_what(measured, lines)}"
+        version = f"{measured.line_version}+{measured.version}" if name == "reading" else measured.version
+        return f"{table}\n\n{_say_of_what(version, lines)}"
 
     return make
 
@@ -208,13 +229,13 @@ def _name_column(column: str) -> str:
     return words.replace(" percent", " (%)") if words.endswith(" percent") else words
 
 
-def _say_of_what(measured: Measured, lines: list[Row]) -> str:
+def _say_of_what(version: str, lines: list[Row]) -> str:
     dates, models = ({row[name] for row in lines if row.get(name)} for name in ("date", "model"))
     when = f", {_join(dates)}" if dates else ""
-    if models == {measured.version}:
+    if models == {version}:
         return f"Measured on the shipped model{when}."
     named = _join(f"`{model}`" for model in models)
-    return f"Measured on {named}{when}, **not on the shipped model** `{measured.version}`."
+    return f"Measured on {named}{when}, **not on the shipped model** `{version}`."
 
 
 def _join(words: Iterable[str]) -> str:

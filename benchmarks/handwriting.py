@@ -1,4 +1,4 @@
-"""Amounts as people write them on cheques, made up from MNIST's digits: `digits.lattice`'s weights are chosen on them.
+"""Amounts as people write them on cheques, made up from MNIST's digits, at the size of a scan, to measure on.
 
 A line has a pen and a slant of its own. The pen presses unevenly, digits differ in size and may touch, noughts are
 often small, stops and dashes stand among them, and the paper is printed with waves, rulings and grain, and scanned a
@@ -19,7 +19,8 @@ from PIL import Image, ImageFilter
 
 from digits.dataset import LabelledImages, read_labelled_images
 from digits.images import MAX_PIXEL
-from digits.line_ink import extract_line_ink
+from digits.ink import measure_contrast
+from digits.line_ink import keep_line_strokes
 from digits.strokes import StrokeVariants, draw_variants
 
 Ink = NDArray[np.float32]
@@ -191,7 +192,9 @@ def main() -> None:
     print("| least contrast to noise | amounts without ink (%) | paper with ink (%) |\n| ---: | ---: | ---: |")
     for least in (3.0, 3.5, 4.0, 4.5, 5.0, 6.0):
         with patch("digits.ink._MIN_CONTRAST_TO_NOISE", least):
-            shares = [np.mean([extract_line_ink(one).any() for one in some]) for some in (amounts, papers)]
+            shares = [
+                np.mean([keep_line_strokes(*measure_contrast(one)).any() for one in some]) for some in (amounts, papers)
+            ]
         print(f"| {least} | {100 * (1 - shares[0]):.1f} | {100 * shares[1]:.1f} |")
 
 

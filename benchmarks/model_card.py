@@ -3,8 +3,9 @@
 Usage:
     python benchmarks/model_card.py
 
-Each table stands between `<!-- made: name -->` and `<!-- end -->` and comes from models/digits.h5, from that model's
-answers on the test digits, or from a file that another benchmark wrote. Where such a file is missing, the card says so.
+Each table stands between `<!-- made: name -->` and `<!-- end -->` and comes from models/digits.h5 or lines.h5, from the
+former's answers on the test digits, or from a file that another benchmark wrote. Where such a file is missing, the card
+says so.
 """
 
 import csv
@@ -17,6 +18,7 @@ import numpy as np
 from card_pictures import save_pictures
 from card_tables import Measured, Row
 
+from digits.artifact import read_artifact
 from digits.classifier import load_classifier
 from digits.dataset import read_labelled_images
 from digits.images import make_batch
@@ -37,6 +39,7 @@ SECTIONS: dict[str, Callable[[Measured], str]] = {
     "robustness": card_tables.make_robustness,
     "drawings": card_tables.make_plain("drawings"),
     "reading": card_tables.make_plain("reading"),
+    "lines": card_tables.make_lines,
     "rejection": card_tables.make_rejection,
     "cost": card_tables.make_cost,
 }
@@ -48,8 +51,17 @@ def load_measured() -> Measured:
     test = read_labelled_images(ROOT / "data" / "test.csv.gz")
     parts = [classifier.predict(make_batch(test.images[i : i + AT_ONCE])) for i in range(0, len(test), AT_ONCE)]
     files = {name: read_rows(ROOT / "benchmarks" / f"{name}.csv") for name in FILES}
-    artifact = classifier.artifact
-    return Measured(artifact.version, dict(artifact.provenance), test.images, test.labels, np.concatenate(parts), files)
+    one, line = classifier.artifact, read_artifact(ROOT / "models" / "lines.h5")
+    return Measured(
+        one.version,
+        dict(one.provenance),
+        line.version,
+        dict(line.provenance),
+        test.images,
+        test.labels,
+        np.concatenate(parts),
+        files,
+    )
 
 
 def read_rows(path: Path) -> list[Row]:

@@ -105,7 +105,7 @@ def train_acceptance(
     kept = keras.Model(network.input, is_digit, name=network.name)
     batch = make_batch(held_out.images)
     graph, difference = export_graph(kept, batch[:500])
-    acceptance = _compute_in_parts(open_graph(graph, num_outputs=1), batch)[:, 0]
+    acceptance = _compute_in_parts(open_graph(graph, output_shape=(1,)), batch)[:, 0]
     thresholds = Thresholds(acceptance=float(np.quantile(acceptance, config.refused_share, method="lower")))
     reasons = judge(batch, _compute_in_parts(predict, batch), acceptance, thresholds)
     return graph, {

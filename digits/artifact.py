@@ -34,7 +34,7 @@ FORMAT = 1
 GRAPH_TOLERANCE = 1e-5
 _GROUP = "digits"
 _ACCEPTANCE = "acceptance_graph"
-_RETRAIN = "Train one with `make run_train`, or name another file."
+_RETRAIN = "Train one with `make run_train`, lines.h5 with `make train_lines`, or name another file."
 
 
 @dataclass(frozen=True)
@@ -146,9 +146,9 @@ def write_artifact(
 
     Args:
         path: Where; its folder is made if need be, an earlier file stays whole until the last moment.
-        network: From `(n, 28, 28, 1)` to probabilities `(n, 10)`.
+        network: From images to probabilities.
         provenance: Anything JSON can hold.
-        sample: float32 `(n, 28, 28, 1)`, real digits on which graph and network must agree.
+        sample: float32, real digits on which graph and network must agree.
         acceptance_graph: Of the acceptance network, as `export_graph` makes it; its thresholds are in `provenance`.
 
     Raises:
@@ -179,8 +179,8 @@ def export_graph(network: "keras.Model", sample: NDArray[np.float32]) -> tuple[b
     """Return a network as ONNX, and by how much its answers differ.
 
     Args:
-        network: From `(n, 28, 28, 1)` to `(n, outputs)`, in [0, 1].
-        sample: float32 `(n, 28, 28, 1)`, on which graph and network must agree.
+        network: From one input to one output, in [0, 1].
+        sample: float32, what the network reads, on which graph and network must agree.
 
     Raises:
         ArtifactError: If they do not.
@@ -197,7 +197,8 @@ def export_graph(network: "keras.Model", sample: NDArray[np.float32]) -> tuple[b
             network.export(graph_path, format="onnx", verbose=False)
         # Keras flattens by asking for the shape first: nine small steps that each image would pay for.
         graph: bytes = onnxslim.slim(str(graph_path)).SerializeToString()
-    difference = float(np.abs(open_graph(graph, num_outputs=expected.shape[1])(sample) - expected).max())
+    compute = open_graph(graph, 1, network.input_shape[1:], network.output_shape[1:])
+    difference = float(np.abs(compute(sample) - expected).max())
     if not difference <= GRAPH_TOLERANCE:
         raise ArtifactError(
             f"the serving graph's probabilities differ from the network's by {difference:.2g}, expected "

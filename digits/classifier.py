@@ -112,15 +112,26 @@ def _open_graphs(artifact: Artifact, serving_graph: bytes, num_threads: int) -> 
     compute_probabilities = open_graph(serving_graph, num_threads)
     if artifact.acceptance_graph is None:
         return Classifier(artifact, compute_probabilities)
-    compute_acceptance = open_graph(artifact.acceptance_graph, num_threads, num_outputs=1)
+    compute_acceptance = open_graph(artifact.acceptance_graph, num_threads, output_shape=(1,))
     return Classifier(artifact, compute_probabilities, compute_acceptance, read_thresholds(artifact.provenance))
 
 
-def open_graph(graph: bytes, num_threads: int = 1, num_outputs: int = NUM_CLASSES) -> Predict:
+def open_graph(
+    graph: bytes,
+    num_threads: int = 1,
+    input_shape: tuple[int | None, ...] = BATCH_SHAPE,
+    output_shape: tuple[int | None, ...] = (NUM_CLASSES,),
+) -> Predict:
     """Make an ONNX graph callable.
 
+    Args:
+        graph: ONNX.
+        num_threads: For one call.
+        input_shape: Of one of the batch; None stands for any size.
+        output_shape: Likewise.
+
     Raises:
-        ArtifactError: If it is no ONNX graph from `(n, 28, 28, 1)` to `(n, num_outputs)`.
+        ArtifactError: If it is no ONNX graph from float `(n, *input_shape)` to float `(n, *output_shape)`.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads
@@ -132,16 +143,18 @@ def open_graph(graph: bytes, num_threads: int = 1, num_outputs: int = NUM_CLASSE
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     # ONNX Runtime raises a dozen unrelated types for a bad graph, several of them bare Exceptions.
     except Exception as error:
-        raise ArtifactError(f"The serving graph cannot be read ({error}). Train anew with `make run_train`.") from error
+        raise ArtifactError(f"The serving graph cannot be read ({error}). Train anew.") from error
     inputs, outputs = session.get_inputs(), session.get_outputs()
-    found = [(tensor.type, *tensor.shape[1:]) for tensor in (*inputs, *outputs)]
     # A batch of any size has a name there, or nothing, instead of a number.
-    is_fixed = any(isinstance(tensor.shape[0], int) for tensor in (*inputs, *outputs) if tensor.shape)
-    if is_fixed or found != [("tensor(float)", *BATCH_SHAPE), ("tensor(float)", num_outputs)]:
+    found = [
+        (tensor.type, *(size if isinstance(size, int) else None for size in tensor.shape))
+        for tensor in (*inputs, *outputs)
+    ]
+    if found != [("tensor(float)", None, *shape) for shape in (input_shape, output_shape)]:
         raise ArtifactError(
             f"Received a serving graph from {[(tensor.type, tensor.shape) for tensor in inputs]} to "
-            f"{[(tensor.type, tensor.shape) for tensor in outputs]}, expected float (n, 28, 28, 1) to "
-            f"(n, {num_outputs}). Train anew with `make run_train`."
+            f"{[(tensor.type, tensor.shape) for tensor in outputs]}, expected float (n, {_name(input_shape)}) to "
+            f"(n, {_name(output_shape)}). Train anew."
         )
     input_name, output_names = inputs[0].name, [outputs[0].name]
 
@@ -150,3 +163,7 @@ def open_graph(graph: bytes, num_threads: int = 1, num_outputs: int = NUM_CLASSE
         return answers
 
     return compute
+
+
+def _name(shape: tuple[int | None, ...]) -> str:
+    return ", ".join("any" if size is None else str(size) for size in shape)

@@ -1,4 +1,4 @@
-"""Connected pieces of ink, in NumPy alone: what touches, also by a corner, is one piece."""
+"""Connected pieces of ink, in NumPy alone."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,7 @@ Mask = NDArray[np.bool_]
 Labels = NDArray[np.int32]
 
 
-def label_components(mask: Mask) -> tuple[Labels, int]:
+def label_components(mask: Mask, joins_corners: bool = True) -> tuple[Labels, int]:
     """Number the connected pieces of ink.
 
     Rows are cut into runs of ink, and runs that touch from one row to the next are joined until nothing changes, each
@@ -15,6 +15,7 @@ def label_components(mask: Mask) -> tuple[Labels, int]:
 
     Args:
         mask: bool `(height, width)`, True is ink.
+        joins_corners: What touches by a corner is one piece, too.
 
     Returns:
         int32 `(height, width)`, 0 is paper and 1 to n the pieces, and n.
@@ -25,7 +26,7 @@ def label_components(mask: Mask) -> tuple[Labels, int]:
     flat[:-1].reshape(height, stride)[:, 1:-1] = mask
     edges = np.diff(flat)
     starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-    roots = _join(len(starts), *_find_touching(starts, ends, stride))
+    roots = _join(len(starts), *_find_touching(starts, ends, stride, joins_corners))
     unique, numbers = np.unique(roots, return_inverse=True)
     labels = np.zeros(mask.shape, np.int32)
     labels[mask] = np.repeat(numbers + 1, ends - starts)
@@ -54,11 +55,11 @@ def measure_components(labels: Labels, count: int) -> tuple[NDArray[np.intp], ND
 
 
 def _find_touching(
-    starts: NDArray[np.intp], ends: NDArray[np.intp], stride: int
+    starts: NDArray[np.intp], ends: NDArray[np.intp], stride: int, joins_corners: bool
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return pairs of runs that touch: each run with those of the row above it."""
-    first = np.searchsorted(ends + stride, starts, "left")
-    last = np.searchsorted(starts + stride, ends, "right")
+    first = np.searchsorted(ends + stride, starts, "left" if joins_corners else "right")
+    last = np.searchsorted(starts + stride, ends, "right" if joins_corners else "left")
     counts = np.maximum(last - first, 0)
     below = np.repeat(np.arange(len(starts)), counts)
     offsets = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)

@@ -127,7 +127,7 @@ def stretch_contrast(contrast: Ink, light: Light) -> Ink:
 def _measure_levels(levels: NDArray[np.uint8]) -> tuple[float, float, float, float]:
     """Return the faintest and the usual ink of paper, that of a full stroke, and what parts them, in [0, 1]."""
     counts = _count_levels(levels)
-    threshold = find_threshold(counts)
+    threshold = _find_threshold(counts)
     paper, strokes = counts.copy(), counts.copy()
     paper[threshold + 1 :] = strokes[: threshold + 1] = 0
     # The median and not the deviation: a stroke's soft edge lies below the threshold, too, and is no noise.
@@ -168,7 +168,7 @@ def _find_level(counts: NDArray[np.intp], share: float) -> int:
     return int(np.searchsorted(below, share * below[-1]))
 
 
-def find_threshold(counts: NDArray[np.intp]) -> int:
+def _find_threshold(counts: NDArray[np.intp]) -> int:
     """Return Otsu's threshold (IEEE Transactions on Systems, Man, and Cybernetics 9(1), 1979)."""
     below = counts.cumsum().astype(np.float64)
     sums = (counts * np.arange(len(counts))).cumsum()

@@ -1,39 +1,30 @@
-"""The ink of a whole line of digits: printed rulings taken away, and a pen that presses unevenly made even.
-
-A line is written faster than one digit, on forms and cheques, with strokes that fade and join again. What is faint but
-belongs to a stroke is as much ink as what is dark: it is measured against the darkest nearby, not in the whole line.
-"""
+"""The ink of a whole line of digits, with the rulings that are printed on forms and cheques taken away."""
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
 
-from digits.images import MAX_PIXEL
-from digits.ink import Ink, Mask, find_threshold, keep_strokes, measure_contrast, stretch_contrast
+from digits.ink import Ink, Light, keep_strokes, stretch_contrast
 
 _RULED_SHARE = 0.65  # Of the columns, at the least, are crossed by a ruling.
-MAX_RULING = 0.05  # Of the drawing's height.
+_MAX_RULING = 0.05  # Of the drawing's height.
 _LEAST_RULING = 0.03  # Of the paper's brightness.
 _MAX_COLUMNS = 400
-SLOPES = np.linspace(-0.05, 0.05, 11)
-WIDE = 1.2  # Times as wide as high: what is narrower is one digit, and may have a bar as wide as itself.
-_REACH = 3.0  # Strokes: how far around a pixel the darkest one is looked for.
+_SLOPES = np.linspace(-0.05, 0.05, 11)
+_WIDE = 1.2  # Times as wide as high: what is narrower is one digit, and may have a bar as wide as itself.
 _STROKE_INK = 0.25  # What belongs to a stroke; less than of one digit, since rulings are gone.
-_FAINTEST = 0.4  # Of a full stroke: what is fainter stays faint, or specks of the paper would become strokes.
 
 
-def extract_line_ink(drawing: NDArray[np.uint8]) -> Ink:
+def keep_line_strokes(contrast: Ink, light: Light) -> Ink:
     """Tell the ink of a line from its paper.
 
     Args:
-        drawing: uint8 `(height, width)`, luminance.
+        contrast: float32 `(height, width)` in [0, 1], as `ink.measure_contrast` returns it.
+        light: Likewise.
 
     Returns:
         float32 `(height, width)` in [0, 1], 0 is paper and 1 is ink; all 0 if there is no ink.
     """
-    contrast, light = measure_contrast(drawing)
-    ink = keep_strokes(stretch_contrast(subtract_rulings(contrast), light), _STROKE_INK)
-    return even_pressure(ink)
+    return keep_strokes(stretch_contrast(subtract_rulings(contrast), light), _STROKE_INK)
 
 
 def subtract_rulings(contrast: Ink) -> Ink:
@@ -43,9 +34,9 @@ def subtract_rulings(contrast: Ink) -> Ink:
         contrast: float32 `(height, width)` in [0, 1].
     """
     height, width = contrast.shape
-    if width < WIDE * height:
+    if width < _WIDE * height:
         return contrast
-    thickness = max(2, round(MAX_RULING * height))
+    thickness = max(2, round(_MAX_RULING * height))
     slope, ruling = _find_ruling(contrast, thickness)
     if ruling.max() < _LEAST_RULING:
         return contrast
@@ -66,7 +57,7 @@ def _find_ruling(contrast: Ink, thickness: int) -> tuple[float, NDArray[np.float
     height, width = contrast.shape
     columns = np.arange(0, width, max(1, width // _MAX_COLUMNS))
     best_slope, best, most = 0.0, np.zeros(height), 0.0
-    for slope in SLOPES.tolist():
+    for slope in _SLOPES.tolist():
         rows = _tilt(height, columns - width / 2, slope)
         # What most columns have in common is printed; at the right slope nearly all have it.
         usual, least = np.quantile(contrast[rows, columns], (1 - _RULED_SHARE, 0.1), axis=1)
@@ -88,35 +79,3 @@ def _flatten(profile: NDArray[np.floating], thickness: int) -> NDArray[np.floati
         windows = np.lib.stride_tricks.sliding_window_view(np.pad(profile, reach, "edge"), 2 * reach + 1)
         profile = choose(windows, axis=1)
     return profile
-
-
-def even_pressure(ink: Ink) -> Ink:
-    """Bring faint strokes to full ink: each pixel is measured against the darkest nearby.
-
-    Args:
-        ink: float32 `(height, width)` in [0, 1].
-    """
-    levels = Image.fromarray((ink * MAX_PIXEL).astype(np.uint8)).filter(ImageFilter.GaussianBlur(0.7))
-    smooth = np.asarray(levels)
-    if not smooth.any():
-        return ink
-    strokes = smooth > find_threshold(np.bincount(smooth[smooth > 0], minlength=MAX_PIXEL + 1))
-    reach = max(2.0, _REACH * measure_stroke(strokes))
-    # Wide strokes are measured on fewer pixels, so that no drawing takes long.
-    factor = max(1, int(reach / 4))
-    darkest = levels.reduce(factor)
-    for _ in range(round(reach / factor)):
-        darkest = darkest.filter(ImageFilter.MaxFilter(3))
-    darkest = darkest.filter(ImageFilter.GaussianBlur(reach / factor / 2)).resize(
-        levels.size, Image.Resampling.BILINEAR
-    )
-    faintest = _FAINTEST * float(np.quantile(smooth[strokes], 0.8)) if strokes.any() else float(MAX_PIXEL)
-    return (ink * MAX_PIXEL / np.maximum(np.asarray(darkest, np.float32), faintest)).clip(0, 1).astype(np.float32)
-
-
-def measure_stroke(mask: Mask) -> float:
-    """Return the width of the strokes: their area by half of their outline."""
-    padded = np.pad(mask, 1)
-    inside = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    outline = int((mask & ~inside).sum())
-    return max(2 * float(mask.sum()) / max(outline, 1), 1.0)

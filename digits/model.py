@@ -26,9 +26,9 @@ def build_network() -> keras.Model:
     pixels = keras.Input(BATCH_SHAPE, name="pixels")
     x = layers.Conv2D(32, 5, strides=2, use_bias=False)(_subtract_surroundings(pixels))
     x = layers.ReLU()(layers.BatchNormalization()(x))
-    x = _add_residual_block(x, 32)
-    x = _add_residual_block(x, 64, strides=2)
-    x = _add_residual_block(x, 64)
+    x = add_residual_block(x, 32)
+    x = add_residual_block(x, 64, (2, 2))
+    x = add_residual_block(x, 64)
     logits = layers.Dense(NUM_CLASSES, name=LOGITS_NAME)(layers.Flatten()(x))
     return keras.Model(pixels, layers.Softmax(name="probabilities")(logits), name="digits")
 
@@ -44,17 +44,25 @@ def _subtract_surroundings(pixels: keras.KerasTensor) -> keras.KerasTensor:
     return layers.Subtract()([pixels, mean])
 
 
-def _add_residual_block(x: keras.KerasTensor, channels: int, strides: int = 1) -> keras.KerasTensor:
+def add_residual_block(x: keras.KerasTensor, channels: int, strides: tuple[int, int] = (1, 1)) -> keras.KerasTensor:
     """Two 3x3 convolutions around a shortcut (He et al., arXiv 1512.03385).
 
     Where the map shrinks, the shortcut averages before its 1x1 convolution, so that no pixel is dropped (ResNet-D,
     He et al., arXiv 1812.01187).
+
+    Args:
+        x: `(n, height, width, any)`.
+        channels: Of the result.
+        strides: Down and across.
+
+    Returns:
+        `(n, height / down, width / across, channels)`.
     """
     residual = layers.Conv2D(channels, 3, strides=strides, padding="same", use_bias=False)(x)
     residual = layers.ReLU()(layers.BatchNormalization()(residual))
     residual = layers.Conv2D(channels, 3, padding="same", use_bias=False)(residual)
     residual = layers.BatchNormalization()(residual)
-    if strides > 1:
+    if strides != (1, 1):
         x = layers.Conv2D(channels, 1, use_bias=False)(layers.AveragePooling2D(strides)(x))
     return layers.ReLU()(layers.Add()([x, residual]))
 

@@ -59,14 +59,19 @@ def make_negatives(
     return np.concatenate(images)
 
 
-def draw_any_digits(num: int, random: np.random.Generator) -> tuple[Images, NDArray[np.int64]]:
+def draw_any_digits(num: int, random: np.random.Generator, kind: str = "digits") -> tuple[Images, NDArray[np.int64]]:
     """Draw digits from skeletons, with the same pen as the letters.
+
+    Args:
+        num: How many.
+        random: Draws them.
+        kind: `digits`, or `hasty digits`.
 
     Returns:
         uint8 `(num, 28, 28)`, and their labels, int64 `(num,)`.
     """
     labels = random.integers(NUM_CLASSES, size=num)
-    return draw_glyphs("digits", [str(label) for label in labels], random), labels
+    return draw_glyphs(kind, [str(label) for label in labels], random), labels
 
 
 def draw_any_glyphs(kind: str, num: int, random: np.random.Generator) -> Images:
@@ -79,7 +84,7 @@ def draw_glyphs(kind: str, names: list[str], random: np.random.Generator) -> Ima
     """Write glyphs, each in a hand of its own.
 
     Args:
-        kind: `digits`, `letters` or `symbols`.
+        kind: As `glyphs.list_glyphs` knows it.
         names: Of the glyphs.
         random: Draws forms, hands and pens.
 

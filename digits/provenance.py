@@ -28,6 +28,13 @@ def describe_run(
         "data": {"file": file_name, "sha256": training.sha256, "num_digits": len(training)},
         "input_statistics": describe_input(training, network),
         "network": {"parameters": network.count_params(), "multiply_adds": count_multiply_adds(network)},
+        **describe_environment(),
+    }
+
+
+def describe_environment() -> dict[str, Any]:
+    """Return the versions of what trained, and the time."""
+    return {
         "packages": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }

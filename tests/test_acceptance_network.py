@@ -41,7 +41,7 @@ def test_acceptance_network_is_small() -> None:
 
 
 def test_train_acceptance_tells_digits_from_scribbles(trained: Trained, small_digits: LabelledImages) -> None:
-    compute_acceptance = open_graph(trained[0], num_outputs=1)
+    compute_acceptance = open_graph(trained[0], output_shape=(1,))
     scribbles = make_negatives(200, small_digits.images, small_digits.labels, 99, ("scribbles", "silhouettes"))
     digits, others = (compute_acceptance(make_batch(images)) for images in (small_digits.images, scribbles))
     assert np.median(digits) > np.quantile(others, 0.9)
@@ -59,7 +59,7 @@ def test_train_acceptance_same_seed_same_network(
 ) -> None:
     again = train(small_digits)
     assert again[1]["thresholds"] == trained[1]["thresholds"]
-    answers = [open_graph(graph, num_outputs=1)(small_batch) for graph in (again[0], trained[0])]
+    answers = [open_graph(graph, output_shape=(1,))(small_batch) for graph in (again[0], trained[0])]
     np.testing.assert_array_equal(*answers)
 
 

@@ -22,11 +22,19 @@ ALLOWED = {
     "ink": {"images", "components"},
     "normalisation": {"images", "ink"},
     "components": set(),
-    "cuts": {"components"},
-    "line_ink": {"images", "ink"},
-    "pieces": {"images", "ink", "line_ink", "components", "cuts"},
-    "lattice": {"pieces"},
-    "segmentation": {"images", "ink", "line_ink", "normalisation", "pieces", "lattice"},
+    "line_ink": {"ink"},
+    "line_images": {"images", "ink", "line_ink"},
+    "parting": {"ink", "components"},
+    "line_reading": {
+        *("errors", "images", "artifact", "acceptance", "classifier", "line_images", "normalisation", "parting"),
+    },
+    "line_marks": {"images", "ink"},
+    "line_paper": {"images", "ink", "line_images"},
+    "line_examples": {"images", "ink", "line_images", "line_marks", "line_paper"},
+    "line_network": {
+        *("errors", "images", "artifact", "classifier", "dataset", "model", "negatives", "strokes", "optimizer"),
+        *("provenance", "line_images", "line_examples", "line_reading"),
+    },
     "dataset": {"errors", "images", "table"},
     "augmentation": {"errors", "images"},
     "model": {"errors", "images"},
@@ -62,7 +70,7 @@ DEFERRED = {
     "classifier": {"serving_graph"},  # Keras, only for a file without a graph.
 }
 SERVED = {"errors", "images", "measures", "row_text", "table", "artifact", "acceptance", "classifier"}
-SERVED |= {"drawings", "ink", "line_ink", "normalisation", "components", "cuts", "pieces", "lattice", "segmentation"}
+SERVED |= {"drawings", "ink", "normalisation", "components", "line_ink", "line_images", "parting", "line_reading"}
 HEAVY = {"tensorflow", "keras", "pandas", "matplotlib", "sklearn", "scipy"}
 
 

@@ -1,9 +1,10 @@
-"""The ink of a whole line: rulings, a pen that presses unevenly, paper alone."""
+"""The ink of a whole line: rulings, and paper alone."""
 
 import numpy as np
 import pytest
 
-from digits.line_ink import even_pressure, extract_line_ink, subtract_rulings
+from digits.ink import measure_contrast
+from digits.line_ink import keep_line_strokes, subtract_rulings
 
 
 def rule(slope: float) -> np.ndarray:
@@ -37,19 +38,7 @@ def test_subtract_rulings_no_ruling_changes_nothing() -> None:
     np.testing.assert_array_equal(subtract_rulings(contrast), contrast)
 
 
-def test_even_pressure_brings_faint_strokes_to_full_ink() -> None:
-    ink = np.zeros((60, 200), np.float32)
-    ink[10:50, 30:34], ink[10:50, 130:134] = 1, 0.5
-    assert even_pressure(ink)[15:45, 131:133].min() > 0.95
-
-
-def test_even_pressure_leaves_specks_faint() -> None:
-    ink = np.zeros((60, 200), np.float32)
-    ink[10:50, 30:34], ink[20:24, 130:134] = 1, 0.1
-    assert even_pressure(ink)[20:24, 130:134].max() < 0.3
-
-
 @pytest.mark.parametrize("level", [0, 128, 255])
 @pytest.mark.parametrize("shape", [(1, 1), (3, 200), (200, 3), (60, 200)])
-def test_extract_line_ink_blank(shape: tuple[int, int], level: int) -> None:
-    assert not extract_line_ink(np.full(shape, level, np.uint8)).any()
+def test_keep_line_strokes_blank(shape: tuple[int, int], level: int) -> None:
+    assert not keep_line_strokes(*measure_contrast(np.full(shape, level, np.uint8))).any()

@@ -10,7 +10,7 @@ MODEL = ROOT / "models" / "digits.h5"
 def test_model_is_named_as_in_its_predictions(server: Server) -> None:
     answer = server.request("GET", "/model")
     assert answer.status == 200
-    assert list(answer.json) == ["model", "sha256", "accuracy", "provenance"]
+    assert list(answer.json) == ["model", "sha256", "provenance", "accuracy", "lines"]
     assert answer.json["model"] == server.request("GET", "/readyz").json["model"]
 
 
@@ -24,6 +24,13 @@ def test_model_tells_what_the_file_tells(server: Server) -> None:
     assert {"config", "data", "metrics", "packages"} <= set(info["provenance"])
     assert info["accuracy"] == info["provenance"]["metrics"]["accuracy"]
     assert len(info["provenance"]["data"]["sha256"]) == 64
+
+
+def test_model_tells_of_the_one_that_reads_lines(server: Server) -> None:
+    lines = server.request("GET", "/model").json["lines"]
+    assert lines["sha256"] == hashlib.sha256((ROOT / "models" / "lines.h5").read_bytes()).hexdigest()
+    assert lines["model"] == lines["sha256"][:12]
+    assert "lines_read" in lines["provenance"]
 
 
 def test_model_without_provenance_tells_none(tmp_path: Path) -> None:

@@ -172,6 +172,7 @@ def test_number_is_read_from_left_to_right_with_boxes(server: Server, sheet: Ima
     answer = post(server, encode(wide), SEVERAL)
     assert list(answer.json) == ["number", "digits", "model"]
     assert answer.json["number"] == "11"
+    assert answer.json["model"] == server.request("GET", "/model").json["lines"]["model"]
     assert [list(one) for one in answer.json["digits"]] == [["digit", "confidence", "accepted", "reason", "box"]] * 2
     (left, top, width, height), (left2, *rest) = (one["box"] for one in answer.json["digits"])
     assert (left2, rest) == (pytest.approx(left + 400, abs=2), pytest.approx([top, width, height], abs=2))

@@ -26,7 +26,9 @@ def test_readme_lists_every_path(server: Server) -> None:
 def test_readme_lists_every_setting_with_its_default(name: str) -> None:
     (row,) = [row for row in ROWS if row[0] == f"{ENV_PREFIX}{name.upper()}"]
     default: Any = Settings.model_fields[name].default
-    shown = {"model_path": "models/digits.h5", "api_key": "none"}.get(name, str(default))
+    shown = {"model_path": "models/digits.h5", "line_model_path": "models/lines.h5", "api_key": "none"}.get(
+        name, str(default)
+    )
     assert row[1] == shown
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from app.server_errors import ModelNotReadyError, ShuttingDownError
 from digits.acceptance import Reason
 from digits.classifier import Classifier
+from digits.line_reading import LineReader
 
 
 def get_classifier(request: Request) -> Classifier:
@@ -22,6 +23,17 @@ def get_classifier(request: Request) -> Classifier:
     if classifier is None:
         raise ModelNotReadyError
     return classifier
+
+
+def get_line_reader(request: Request) -> LineReader:
+    """Return the model that reads lines.
+
+    Raises:
+        ModelNotReadyError: While it is still being loaded.
+    """
+    get_classifier(request)
+    line_reader: LineReader = request.app.state.line_reader
+    return line_reader
 
 
 def check_ready(request: Request) -> Classifier:

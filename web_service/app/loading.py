@@ -12,7 +12,8 @@ from fastapi import FastAPI
 from app.settings import Settings
 from digits.classifier import Classifier, load_classifier
 from digits.errors import ArtifactError, DigitsError
-from digits.images import draw_one, make_batch
+from digits.images import MAX_PIXEL, draw_one, make_batch
+from digits.line_reading import LineReader, load_line_reader, read_number
 
 # The logger that uvicorn shows in its own format, so that a failed start reads like one log.
 logger = logging.getLogger("uvicorn.error")
@@ -23,12 +24,12 @@ _EXIT_STATUS = 3
 
 
 def start_loading(app: FastAPI, settings: Settings) -> None:
-    """Load the model: in a thread, so that `/healthz` and `/readyz` answer meanwhile.
+    """Load the models: in a thread, so that `/healthz` and `/readyz` answer meanwhile.
 
     One worker of several loads it before it takes its first connection: until then the others are there to answer.
 
-    Sets `app.state.classifier` once the model has read a known digit correctly; a model that cannot be used ends the
-    process with one line in the log.
+    Sets `app.state.classifier` once the model has read a known digit correctly, and `app.state.line_reader` before; a
+    model that cannot be used ends the process with one line in the log.
     """
     if multiprocessing.parent_process() is not None:
         _load(app, settings)
@@ -51,10 +52,15 @@ def _load(app: FastAPI, settings: Settings) -> None:
     try:
         classifier = load_classifier(settings.model_path, settings.num_threads)
         _check_known_digit(classifier)
+        line_reader = load_line_reader(settings.line_model_path, settings.num_threads)
+        _check_known_line(line_reader, classifier)
     except Exception as error:
         refuse_to_start(error)
+    app.state.line_reader = line_reader
+    # Last: it is what says that all is loaded.
     app.state.classifier = classifier
-    logger.info("Model %s is ready: %s", classifier.artifact.version, classifier.artifact.path)
+    for artifact in (classifier.artifact, line_reader.artifact):
+        logger.info("Model %s is ready: %s", artifact.version, artifact.path)
 
 
 def _check_known_digit(classifier: Classifier) -> None:
@@ -64,4 +70,14 @@ def _check_known_digit(classifier: Classifier) -> None:
         raise ArtifactError(
             f"{classifier.artifact.path}: the model reads a plain {KNOWN_DIGIT} as a {digit}, expected {KNOWN_DIGIT}. "
             "Train it anew with `make run_train`, or name another file."
+        )
+
+
+def _check_known_line(line_reader: LineReader, classifier: Classifier) -> None:
+    drawing = np.tile(MAX_PIXEL - draw_one(), 2)
+    digits = [one.digit for one in read_number(drawing, line_reader, classifier)]
+    if digits != [KNOWN_DIGIT, KNOWN_DIGIT]:
+        raise ArtifactError(
+            f"{line_reader.artifact.path}: the model reads two plain {KNOWN_DIGIT}s as {digits}, expected "
+            f"{[KNOWN_DIGIT, KNOWN_DIGIT]}. Train it anew with `make train_lines`, or name another file."
         )

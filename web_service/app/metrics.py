@@ -142,7 +142,9 @@ class Metrics(Collector):
             unaccepted.add_metric((reason,), self._reasons[reason])
         yield unaccepted
         confidences = {"": self._confidences}
-        yield _make_histogram("digits_prediction_confidence", "The most probable digit's.", None, confidences)
+        yield _make_histogram(
+            "digits_prediction_confidence", "The most probable digit's; from /read, not calibrated.", None, confidences
+        )
 
     def _collect_measures(self) -> Iterator[Metric]:
         for name, mean in self._measures.items():

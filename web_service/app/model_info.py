@@ -1,11 +1,12 @@
-"""`GET /model`: which model answers, and how it came about."""
+"""`GET /model`: which models answer, and how they came about."""
 
 from fastapi import APIRouter, Request, Response
 
-from app.answers import answer_json, get_classifier
+from app.answers import answer_json, get_classifier, get_line_reader
 from app.openapi import document_errors
 from app.schemas import ModelInfo
 from app.server_errors import InternalError, ModelNotReadyError
+from digits.artifact import Artifact
 
 router = APIRouter()
 
@@ -16,15 +17,13 @@ router = APIRouter()
     responses={200: {"model": ModelInfo}, **document_errors(InternalError(), ModelNotReadyError())},
 )
 async def describe_model(request: Request) -> Response:
-    """Tell the model's version, its file's SHA-256, its measured accuracy and its provenance, all from that file."""
+    """Tell each model's version, its file's SHA-256 and its provenance, and of the first its measured accuracy."""
     artifact = get_classifier(request).artifact
     metrics = artifact.provenance.get("metrics")
     accuracy = metrics.get("accuracy") if isinstance(metrics, dict) else None
-    return answer_json(
-        {
-            "model": artifact.version,
-            "sha256": artifact.sha256,
-            "accuracy": accuracy,
-            "provenance": artifact.provenance,
-        }
-    )
+    lines = _describe_file(get_line_reader(request).artifact)
+    return answer_json({**_describe_file(artifact), "accuracy": accuracy, "lines": lines})
+
+
+def _describe_file(artifact: Artifact) -> dict[str, object]:
+    return {"model": artifact.version, "sha256": artifact.sha256, "provenance": artifact.provenance}

@@ -9,7 +9,7 @@ import numpy as np
 from fastapi import APIRouter, Request, Response
 from numpy.typing import NDArray
 
-from app.answers import answer_json, describe_digit, get_classifier
+from app.answers import answer_json, describe_digit, get_classifier, get_line_reader
 from app.body import read_body
 from app.errors import SMALLER_PICTURE
 from app.openapi import document_errors
@@ -17,13 +17,12 @@ from app.picture_body import check_picture_type, unpack_picture
 from app.pictures_openapi import document_picture, list_picture_errors
 from app.reading import Pixels, Reading, compute_in_lane, read_pixels
 from app.schemas import DrawingPrediction, NumberReading
-from digits.acceptance import Reason
 from digits.classifier import Classifier
 from digits.drawings import decode_drawing, measure_longer_side
-from digits.images import NUM_CLASSES, NUM_PIXELS, make_batch
+from digits.images import NUM_CLASSES, NUM_PIXELS
+from digits.line_reading import LineReader, ReadDigit, read_number
 from digits.measures import measure_moments
 from digits.normalisation import normalise_drawing
-from digits.segmentation import ReadDigit, read_number
 
 
 @dataclass(frozen=True)
@@ -70,15 +69,15 @@ async def predict_image(request: Request) -> Response:
 async def read_several(request: Request) -> Response:
     """Send a picture of several digits side by side, and get the number that they make, left to right.
 
-    Touching digits are split where their outline shows the place. What does not look like a digit is listed, and left
-    out of `number`.
+    Digits may touch, and stand on printed paper; stops, commas and dashes are passed over. What might be one digit as
+    well as another, and what stands alone and looks like none, is listed, and left out of `number`.
     """
-    classifier = get_classifier(request)
+    classifier, line_reader = get_classifier(request), get_line_reader(request)
     decode = await _receive_picture(request)
-    digits, reading = await compute_in_lane(request, partial(_read_digits, classifier, decode))
+    digits, reading = await compute_in_lane(request, partial(_read_digits, classifier, line_reader, decode))
     request.scope["observation"].reading = reading
     number = "".join(str(one["digit"]) for one in digits if one["accepted"])
-    return answer_json({"number": number, "digits": digits, "model": classifier.artifact.version})
+    return answer_json({"number": number, "digits": digits, "model": line_reader.artifact.version})
 
 
 async def _receive_picture(request: Request) -> Callable[[], Picture]:
@@ -102,23 +101,25 @@ def _read_digit(classifier: Classifier, decode: Callable[[], Picture]) -> tuple[
     return image, read_pixels(classifier, image.reshape(1, NUM_PIXELS), perf_counter() - started)
 
 
-def _read_digits(classifier: Classifier, decode: Callable[[], Picture]) -> tuple[list[dict[str, object]], Reading]:
+def _read_digits(
+    classifier: Classifier, line_reader: LineReader, decode: Callable[[], Picture]
+) -> tuple[list[dict[str, object]], Reading]:
     started = perf_counter()
     picture = decode()
     decoded = perf_counter()
-    found = read_number(picture.drawing, classifier.compute_probabilities, classifier.measure_acceptance)
+    found = read_number(picture.drawing, line_reader, classifier)
     pixels = np.array([one.image for one in found], np.uint8).reshape(-1, NUM_PIXELS)
     probabilities = np.array([one.probabilities for one in found], np.float32).reshape(-1, NUM_CLASSES)
-    reasons = classifier.judge(make_batch(pixels), probabilities) if found else []
+    reasons = [one.reason for one in found]
     reading = Reading(measure_moments(pixels), probabilities, reasons, decoded - started, perf_counter() - decoded)
-    return [_describe_part(*one, picture.scale) for one in zip(found, reasons, strict=True)], reading
+    return [_describe_part(one, picture.scale) for one in found], reading
 
 
-def _describe_part(part: ReadDigit, reason: Reason | None, scale: float) -> dict[str, object]:
+def _describe_part(part: ReadDigit, scale: float) -> dict[str, object]:
     return {
         "digit": part.digit,
         "confidence": part.probabilities[part.digit],
-        "accepted": reason is None,
-        "reason": reason,
+        "accepted": part.reason is None,
+        "reason": part.reason,
         "box": [round(side * scale) for side in part.box],
     }

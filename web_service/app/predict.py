@@ -141,6 +141,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.classifier = None
+    app.state.line_reader = None
     app.state.metrics = Metrics()
     app.state.is_logging = False
     app.state.batch_lane = CapacityLimiter(1)

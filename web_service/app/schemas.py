@@ -91,8 +91,12 @@ class ReadDigit(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     digit: int = Field(ge=0, le=NUM_CLASSES - 1, description="The digit that is most probable.", examples=[1])
-    confidence: Probability = Field(description="Its probability, calibrated.", examples=[0.9991])
-    accepted: Accepted
+    confidence: Probability = Field(
+        description="Its probability, of two networks together; not calibrated.", examples=[0.9991]
+    )
+    accepted: bool = Field(
+        description="Whether it can be told; a digit that stands alone must look like one, too.", examples=[True]
+    )
     reason: WhyNot
     box: list[Annotated[int, Field(ge=0)]] = Field(
         min_length=4,
@@ -111,7 +115,9 @@ class NumberReading(BaseModel):
         pattern="^[0-9]*$", description="The digits that were accepted, left to right.", examples=["1024"]
     )
     digits: list[ReadDigit] = Field(description="All that were found, left to right.")
-    model: Version = Field(examples=["9f86d081884c"])
+    model: Version = Field(
+        description="The model that reads lines: the first 12 digits of its file's SHA-256.", examples=["9f86d081884c"]
+    )
 
 
 class BatchPrediction(BaseModel):
@@ -123,8 +129,8 @@ class BatchPrediction(BaseModel):
     model: Version = Field(examples=["9f86d081884c"])
 
 
-class ModelInfo(BaseModel):
-    """The model that answers, as its file tells."""
+class FileInfo(BaseModel):
+    """A model, as its file tells."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -132,17 +138,23 @@ class ModelInfo(BaseModel):
     sha256: str = Field(
         pattern="^[0-9a-f]{64}$", description="Of its whole file.", examples=["9f86d081884c" + "0" * 52]
     )
+    provenance: dict[str, Any] = Field(
+        description="How it came about: configuration, SHA-256 of its data, measurements, packages; empty if its file "
+        "does not tell.",
+        examples=[{"config": {"epochs": 20, "seed": 1}}],
+    )
+
+
+class ModelInfo(FileInfo):
+    """The model that answers, and the one that reads several digits for /read."""
+
     accuracy: float | None = Field(
         ge=0,
         le=1,
         description="Measured on digits that it was not trained on; null if its file does not tell.",
         examples=[0.9968],
     )
-    provenance: dict[str, Any] = Field(
-        description="How it came about: configuration, SHA-256 of its data, measurements, packages; empty if its file "
-        "does not tell.",
-        examples=[{"config": {"epochs": 20, "seed": 1}}],
-    )
+    lines: FileInfo
 
 
 class Liveness(BaseModel):

@@ -24,6 +24,10 @@ class Settings(BaseSettings):
         default=_REPOSITORY_ROOT / "models" / "digits.h5",
         description="The .h5 to serve, as `make run_train` writes it.",
     )
+    line_model_path: Path = Field(
+        default=_REPOSITORY_ROOT / "models" / "lines.h5",
+        description="The .h5 that reads several digits, for /read, as `make train_lines` writes it.",
+    )
     num_threads: int = Field(
         default=1,
         ge=1,

@@ -88,8 +88,7 @@ function describeNumber({ digits }) {
   if (!digits.length) return "No digits found yet.";
   const refused = digits.filter((one) => !one.accepted).length;
   if (!refused) return digits.length === 1 ? "one digit" : `${digits.length} digits`;
-  const found = refused === 1 ? "One sign does" : `${refused} signs do`;
-  return `${found} not look like a digit and ${refused === 1 ? "is" : "are"} left out.`;
+  return refused === 1 ? "One sign cannot be told and is left out." : `${refused} signs cannot be told and are left out.`;
 }
 
 function makeChip(one) {

@@ -1,0 +1,153 @@
+"""A drawing of several digits -> the digits, left to right.
+
+The line network (`digits.line_network`) says every four columns which digit stands there, or none. Each run of the same
+answer is one digit, as it is where the network is surest; the ink is then parted between one digit and the next, which
+gives boxes. What was parted goes to the classifier, too, whose word counts as far as it looks like a digit by itself.
+
+Drawings of one line are read. Two lines above each other are read as one, from left to right.
+"""
+
+from dataclasses import dataclass
+from math import ceil, sqrt
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from digits.acceptance import Reason, judge
+from digits.artifact import Artifact, read_artifact
+from digits.classifier import Classifier, Predict, open_graph
+from digits.errors import ArtifactError
+from digits.images import NUM_CLASSES, make_batch
+from digits.line_images import LINE_HEIGHT, frame_line, make_line_batch
+from digits.normalisation import normalise_ink
+from digits.parting import Box, part_ink
+
+NO_DIGIT = NUM_CLASSES
+"""The last of the line network's eleven answers."""
+_CLASSIFIER_WEIGHT = 0.6
+_DOUBT = 1e-3  # Of either network, so that neither can rule a digit out.
+_WORKING_PIXELS = 1024 * 1024  # A larger drawing is reduced first: what is written on it is large, too.
+_LONGEST_SIDE = 4096
+
+
+@dataclass(frozen=True)
+class LineReader:
+    """A loaded line network.
+
+    Attributes:
+        artifact: Where it came from.
+        compute: float32 `(n, 32, width, 1)` in [0, 1], the width a multiple of 4, to probabilities, float32
+            `(n, width / 4, 11)`; unchecked.
+    """
+
+    artifact: Artifact
+    compute: Predict
+
+
+@dataclass(frozen=True)
+class ReadDigit:
+    """One digit of a drawing.
+
+    Attributes:
+        image: uint8 `(28, 28)`, its ink alone in MNIST's form.
+        box: Left, top, width and height, in pixels of the drawing.
+        probabilities: float32 `(10,)`.
+        reason: Why it is not accepted as a digit, if it is not.
+    """
+
+    image: NDArray[np.uint8]
+    box: Box
+    probabilities: NDArray[np.float32]
+    reason: Reason | None
+
+    @property
+    def digit(self) -> int:
+        """The most probable digit."""
+        return int(self.probabilities.argmax())
+
+
+def load_line_reader(path: Path, num_threads: int = 1) -> LineReader:
+    """Load the .h5 that `digits.line_network` writes.
+
+    Raises:
+        ArtifactError: If the file cannot be used.
+    """
+    artifact = read_artifact(path)
+    if artifact.serving_graph is None:
+        raise ArtifactError(f"{path}: received a Keras file without a serving graph. Train one: `make train_lines`.")
+    shapes = (LINE_HEIGHT, None, 1), (None, NUM_CLASSES + 1)
+    try:
+        return LineReader(artifact, open_graph(artifact.serving_graph, num_threads, *shapes))
+    except ArtifactError as error:
+        raise ArtifactError(f"{path}: {error}") from error
+
+
+def read_number(drawing: NDArray[np.uint8], reader: LineReader, classifier: Classifier) -> list[ReadDigit]:
+    """Read the digits of a drawing from left to right.
+
+    Args:
+        drawing: uint8 `(height, width)`, luminance, dark ink on light paper or the reverse.
+        reader: Reads the line.
+        classifier: Has a say on each digit.
+
+    Returns:
+        The digits; none if there is no ink. Stops, commas and dashes are left out.
+    """
+    factor = max(ceil(sqrt(drawing.size / _WORKING_PIXELS)), ceil(max(drawing.shape) / _LONGEST_SIDE))
+    line = frame_line(np.asarray(Image.fromarray(drawing).reduce(factor)) if factor > 1 else drawing)
+    if line is None:
+        return []
+    steps, probabilities = decode(reader.compute(make_line_batch(line.image[None]))[0])
+    parts = part_ink(line.ink, [line.locate(step) for step in steps])
+    if not parts:
+        return []
+    images = np.array([normalise_ink(ink) for ink, _ in parts])
+    probabilities, reasons = _hear_classifier(make_batch(images), probabilities, classifier)
+    boxes = [_enlarge(box, factor, drawing.shape) for _, box in parts]
+    return [ReadDigit(*one) for one in zip(images, boxes, probabilities, reasons, strict=True)]
+
+
+def _hear_classifier(
+    batch: NDArray[np.float32], probabilities: NDArray[np.float32], classifier: Classifier
+) -> tuple[NDArray[np.float32], list[Reason | None]]:
+    """Return the probabilities of both networks together, and why a digit is not accepted."""
+    acceptance = classifier.measure_acceptance(batch)
+    weights = _CLASSIFIER_WEIGHT * (np.ones(len(batch)) if acceptance is None else acceptance)[:, None]
+    logits = np.log(probabilities + _DOUBT) + weights * np.log(classifier.predict(batch) + _DOUBT)
+    together = np.exp(logits - logits.max(axis=1, keepdims=True))
+    together = (together / together.sum(axis=1, keepdims=True)).astype(np.float32)
+    if len(batch) == 1:
+        return together, judge(batch, together, acceptance, classifier.thresholds)
+    # In a line, what touches others or was parted badly need not look like a digit by itself.
+    is_ambiguous = together.max(axis=1) < classifier.thresholds.confidence
+    return together, ["ambiguous" if one else None for one in is_ambiguous.tolist()]
+
+
+def _enlarge(box: Box, factor: int, shape: tuple[int, ...]) -> Box:
+    left, top, width, height = (side * factor for side in box)
+    # The last column and row of a reduced drawing may stand for fewer pixels.
+    return left, top, min(width, shape[1] - left), min(height, shape[0] - top)
+
+
+def decode(probabilities: NDArray[np.float32]) -> tuple[list[float], NDArray[np.float32]]:
+    """Turn what the network says along a line into digits.
+
+    Args:
+        probabilities: float32 `(steps, 11)`, the last of them for no digit.
+
+    Returns:
+        The middle step of each digit, and float32 `(n, 10)`: its probabilities at the step where it is surest.
+    """
+    answers = probabilities.argmax(axis=1)
+    starts = np.flatnonzero(np.diff(answers, prepend=NO_DIGIT))
+    ends = np.append(starts, len(answers))[1:]
+    steps, found = [], []
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        if answers[start] == NO_DIGIT:
+            continue
+        surest = start + int(probabilities[start:end, answers[start]].argmax())
+        steps.append((start + end - 1) / 2)
+        found.append(probabilities[surest, :NUM_CLASSES] / probabilities[surest, :NUM_CLASSES].sum())
+    return steps, np.array(found, np.float32).reshape(-1, NUM_CLASSES)
