@@ -1,6 +1,6 @@
 """What holds for anything that parsers can be given, by Hypothesis.
 
-In the long run: PARSER_CASES=100000 python -m pytest tests/service/test_parsers.py
+In the long run, 100,000 cases in all: PARSER_CASES=10000 python -m pytest tests/service/test_parsers.py
 """
 
 import json
