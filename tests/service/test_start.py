@@ -85,6 +85,13 @@ def test_start_with_an_unusable_model_ends_in_one_line(
     assert "\n" not in complaint
 
 
+def test_start_with_another_model_for_lines_ends_in_one_line(tmp_path: Path) -> None:
+    complaint = refuse_start(tmp_path, DIGITS_LINE_MODEL_PATH=str(MODEL))
+    assert complaint.startswith(f"CRITICAL: Cannot serve. {MODEL}: Received a serving graph from ")
+    assert "expected float (n, 32, any, 1) to (n, any, 11)" in complaint
+    assert "\n" not in complaint
+
+
 def test_start_with_wrong_settings_ends_in_one_line_that_names_them_all(tmp_path: Path) -> None:
     complaint = refuse_start(tmp_path, DIGITS_NUM_THREADS="0", DIGITS_MAX_BODY_BYTES="lots")
     assert complaint == (

@@ -59,8 +59,8 @@ def _load(app: FastAPI, settings: Settings) -> None:
     app.state.line_reader = line_reader
     # Last: it is what says that all is loaded.
     app.state.classifier = classifier
-    for artifact in (classifier.artifact, line_reader.artifact):
-        logger.info("Model %s is ready: %s", artifact.version, artifact.path)
+    logger.info("Model %s reads lines: %s", line_reader.artifact.version, line_reader.artifact.path)
+    logger.info("Model %s is ready: %s", classifier.artifact.version, classifier.artifact.path)
 
 
 def _check_known_digit(classifier: Classifier) -> None:
