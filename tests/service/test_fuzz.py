@@ -1,20 +1,23 @@
 """What Schemathesis makes of the OpenAPI document, right and wrong, sent to the real service; every check of its own.
 
-In the long run, some minutes for 200 cases an operation: FUZZ_CASES=200 python -m pytest tests/service/test_fuzz.py
+In the long run, 200 cases an operation: FUZZ_CASES=200 python -m pytest tests/service/test_fuzz.py
 """
 
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from server import Server
+import pytest
+from server import Server, serve
 
 from digits.images import PIXEL_NAMES
 
 NUM_CASES = os.environ.get("FUZZ_CASES", "3")
+MAX_IMAGES = 2
 # A schema cannot say which bytes are a picture, nor that a tensor is as long as its shape: what fits it may be refused.
 # Of rows and batches Schemathesis would try every pixel in turn in its phase of coverage.
 CONFIG = """
@@ -37,11 +40,18 @@ def make_drawable(openapi: dict[str, Any]) -> dict[str, Any]:
     del row["propertyNames"]
     pixel, row["additionalProperties"] = row["additionalProperties"], False
     row |= {"properties": dict.fromkeys(PIXEL_NAMES, pixel), "required": PIXEL_NAMES}
-    contents["/predict/batch"]["application/json"]["schema"]["properties"]["images"]["maxItems"] = 2
+    contents["/predict/batch"]["application/json"]["schema"]["properties"]["images"]["maxItems"] = MAX_IMAGES
     # Of bytes and of text a schema cannot say what is right.
     for media_type in ("application/octet-stream", "text/csv"):
         del contents["/predict/batch"][media_type]
     return openapi
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A service that takes no longer batches than `make_drawable` says."""
+    with serve(tmp_path, DIGITS_MAX_BATCH_IMAGES=str(MAX_IMAGES)) as server:
+        yield server
 
 
 def test_service_holds_what_its_document_promises(server: Server, tmp_path: Path) -> None:
