@@ -21,12 +21,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
-from numpy.typing import NDArray
 
 from digits.acceptance import Thresholds, judge
 from digits.artifact import export_graph, read_artifact, write_artifact
 from digits.augmentation import NO_DISTURBANCE
-from digits.classifier import Predict, open_graph
+from digits.classifier import Predict, compute_in_parts, open_graph
 from digits.dataset import LabelledImages, read_labelled_images
 from digits.errors import DigitsError
 from digits.images import BATCH_SHAPE, NUM_CLASSES, make_batch
@@ -36,7 +35,6 @@ from digits.serving_graph import load_network
 from digits.training import TrainingConfig, fit_network
 
 _NO_DIGIT = NUM_CLASSES
-_IMAGES_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
@@ -105,9 +103,9 @@ def train_acceptance(
     kept = keras.Model(network.input, is_digit, name=network.name)
     batch = make_batch(held_out.images)
     graph, difference = export_graph(kept, batch[:500])
-    acceptance = _compute_in_parts(open_graph(graph, output_shape=(1,)), batch)[:, 0]
+    acceptance = compute_in_parts(open_graph(graph, output_shape=(1,)), batch)[:, 0]
     thresholds = Thresholds(acceptance=float(np.quantile(acceptance, config.refused_share, method="lower")))
-    reasons = judge(batch, _compute_in_parts(predict, batch), acceptance, thresholds)
+    reasons = judge(batch, compute_in_parts(predict, batch), acceptance, thresholds)
     return graph, {
         "thresholds": asdict(thresholds),
         "accepted_share": reasons.count(None) / len(reasons),
@@ -126,11 +124,6 @@ def _add_taught(digits: LabelledImages, config: AcceptanceConfig) -> LabelledIma
     negatives = make_negatives(round(config.negative_share * num), digits.images, digits.labels, seed)
     labels = np.concatenate([digits.labels, drawn_labels, np.full(len(negatives), _NO_DIGIT)])
     return LabelledImages(np.concatenate([digits.images, drawn, negatives]), labels, digits.sha256)
-
-
-def _compute_in_parts(compute: Predict, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-    parts = range(0, len(batch), _IMAGES_AT_ONCE)
-    return np.concatenate([compute(batch[start : start + _IMAGES_AT_ONCE]) for start in parts])
 
 
 def main() -> int:

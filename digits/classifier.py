@@ -165,5 +165,17 @@ def open_graph(
     return compute
 
 
+def compute_in_parts(compute: Predict, batch: NDArray[np.float32], num_at_once: int = 1_000) -> NDArray[np.float32]:
+    """Compute a large batch in parts, so that memory does not grow with it.
+
+    Args:
+        compute: As `open_graph` returns it.
+        batch: float32 `(n, ...)`.
+        num_at_once: Of the batch, in one part.
+    """
+    parts = range(0, len(batch), num_at_once)
+    return np.concatenate([compute(batch[start : start + num_at_once]) for start in parts])
+
+
 def _name(shape: tuple[int | None, ...]) -> str:
     return ", ".join("any" if size is None else str(size) for size in shape)

@@ -24,7 +24,7 @@ from keras import layers
 from numpy.typing import NDArray
 
 from digits.artifact import write_artifact
-from digits.classifier import Predict
+from digits.classifier import Predict, compute_in_parts
 from digits.dataset import LabelledImages, hold_out, read_labelled_images
 from digits.errors import end_in_one_line
 from digits.images import MAX_PIXEL, NUM_CLASSES
@@ -162,8 +162,8 @@ def score_lines(compute: Predict, batch: NDArray[np.float32], written: list[list
         batch: float32 `(n, 32, width, 1)` in [0, 1].
         written: What stands there.
     """
-    parts = [compute(batch[start : start + _NUM_AT_ONCE]) for start in range(0, len(batch), _NUM_AT_ONCE)]
-    read = [decode(line)[1].argmax(axis=1).tolist() for part in parts for line in part]
+    probabilities = compute_in_parts(compute, batch, _NUM_AT_ONCE)
+    read = [decode(line)[1].argmax(axis=1).tolist() for line in probabilities]
     return float(np.mean([one == other for one, other in zip(read, written, strict=True)]))
 
 

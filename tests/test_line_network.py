@@ -63,9 +63,7 @@ def test_written_line_network_is_read_as_it_was(trained: Trained, tmp_path: Path
     assert read_artifact(path).provenance["lines_read"] == provenance["lines_read"]
 
 
-def test_command_without_data_ends_in_one_line(
-    run_python: Callable[..., CompletedProcess[str]], tmp_path: Path
-) -> None:
+def test_command_without_data_ends_in_one_line(run_python: RunPython, tmp_path: Path) -> None:
     ended = run_python("-m", "digits.line_network", "--data", tmp_path / "none.csv", "--output", tmp_path / "lines.h5")
     assert ended.returncode == 1
     assert ended.stderr.strip().splitlines()[-1].startswith("error: ")

@@ -1,5 +1,6 @@
 """Several digits in one drawing: real digits put together, read by the shipped model."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from digits.classifier import load_classifier
+from digits.classifier import Classifier, load_classifier
 from digits.dataset import LabelledImages
 from digits.errors import ArtifactError
 from digits.images import make_batch
@@ -39,8 +40,13 @@ def draw_line(images: NDArray[np.uint8], gap: int) -> NDArray[np.uint8]:
     return 255 - ink
 
 
+@cache
+def load_shipped() -> Classifier:
+    return load_classifier(ROOT / "models" / "digits.h5")
+
+
 def read(reader: LineReader, drawing: NDArray[np.uint8]) -> list[ReadDigit]:
-    return read_number(drawing, reader, load_classifier(ROOT / "models" / "digits.h5"))
+    return read_number(drawing, reader, load_shipped())
 
 
 def join(found: list[ReadDigit]) -> str:
@@ -85,9 +91,8 @@ def test_read_number_boxes_are_where_the_digits_are(reader: LineReader, small_di
 def test_read_number_cuts_out_digits_that_the_classifier_reads_alike(
     reader: LineReader, small_digits: LabelledImages
 ) -> None:
-    classifier = load_classifier(ROOT / "models" / "digits.h5")
     found = read(reader, draw_line(small_digits.images[:6], gap=10))
-    alone = classifier.predict(make_batch(np.array([digit.image for digit in found])))
+    alone = load_shipped().predict(make_batch(np.array([digit.image for digit in found])))
     assert alone.argmax(axis=1).tolist() == [digit.digit for digit in found]
 
 
