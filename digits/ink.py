@@ -20,6 +20,7 @@ _MIN_CONTRAST = 0.1  # Of the paper's brightness, as yellow has on white; fainte
 _MIN_CONTRAST_IN_SHADOW = 0.22
 _MIN_CONTRAST_TO_NOISE = 4.0
 _STROKE_INK = 0.4  # What belongs to a stroke, beside its soft edge; lines printed on paper are fainter than a pen's.
+_PEN_SHARE = 0.03  # Of what is darker than paper, at the least; less is a speck.
 _LINE_SHARE = 0.1  # Of the drawing's height.
 _SPECK_SHARE = 0.02  # Of the largest piece's pixels.
 
@@ -127,9 +128,11 @@ def stretch_contrast(contrast: Ink, light: Light) -> Ink:
 def _measure_levels(levels: NDArray[np.uint8]) -> tuple[float, float, float, float]:
     """Return the faintest and the usual ink of paper, that of a full stroke, and what parts them, in [0, 1]."""
     counts = _count_levels(levels)
-    threshold = _find_threshold(counts)
-    paper, strokes = counts.copy(), counts.copy()
-    paper[threshold + 1 :] = strokes[: threshold + 1] = 0
+    paper, strokes, threshold = _part_levels(counts)
+    printed, pen, pen_threshold = _part_levels(strokes)
+    # A thin 1 is less ink than the lines that it stands on: these were taken for the strokes, and are paper.
+    if pen.sum() > _PEN_SHARE * strokes.sum() and _find_level(printed, 0.5) < _STROKE_INK * _find_level(pen, 0.5):
+        paper, strokes, threshold = paper + printed, pen, pen_threshold
     # The median and not the deviation: a stroke's soft edge lies below the threshold, too, and is no noise.
     found = _find_level(paper, 0.1), _find_level(paper, 0.5), _find_level(strokes, 0.9), threshold
     return found[0] / MAX_PIXEL, found[1] / MAX_PIXEL, found[2] / MAX_PIXEL, found[3] / MAX_PIXEL
@@ -166,6 +169,14 @@ def _find_level(counts: NDArray[np.intp], share: float) -> int:
     """Return the level that this share of the values lies at or below."""
     below = counts.cumsum()
     return int(np.searchsorted(below, share * below[-1]))
+
+
+def _part_levels(counts: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp], int]:
+    """Return the counts of the levels up to Otsu's threshold, those of the levels above it, and the threshold."""
+    threshold = _find_threshold(counts)
+    below, above = counts.copy(), counts.copy()
+    below[threshold + 1 :] = above[: threshold + 1] = 0
+    return below, above, threshold
 
 
 def _find_threshold(counts: NDArray[np.intp]) -> int:

@@ -95,6 +95,15 @@ def test_normalise_drawing_of_any_size_and_place_is_read(
     assert right.sum() >= 49
 
 
+def test_normalise_drawing_of_a_thin_one_leaves_out_the_lines_of_the_paper(shipped: Classifier) -> None:
+    ink = np.zeros((CANVAS, CANVAS), np.float32)
+    ink[80:140, 98:102] = 1  # Less of it than of the lines.
+    paper = (rule() + np.roll(rule(), 1, axis=0)) / 2
+    image = normalise_drawing(finish(shade() * paper * (1 - 0.7 * ink) + NOISE / 2))
+    assert np.ptp(np.flatnonzero(image.any(axis=0))) < 6
+    assert shipped.predict(make_batch(image[None])).argmax() == 1
+
+
 BLANKS = {
     "white": np.ones((CANVAS, CANVAS)),
     "black": np.zeros((CANVAS, CANVAS)),
