@@ -46,7 +46,7 @@ run_train: $(READY) ## Train and write models/digits.h5 (DATA=train.csv TEST=tes
 
 .PHONY: train_lines
 train_lines: $(READY) ## Train what reads several digits at once and write models/lines.h5, in less than an hour
-	$(PYTHON) -m digits.line_network --data $(DATA) $(ARGS)
+	$(PYTHON) -m digits.line_training --data $(DATA) $(ARGS)
 
 .PHONY: fast_train
 fast_train: $(READY) ## Train for a minute or two into models/fast.h5, to see it work

@@ -4,6 +4,7 @@ Digits are set side by side as a hand would: of one slant and pen, of uneven siz
 stops, dashes and other marks that are no digits among them, on printed paper.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,19 +60,22 @@ class Hand:
     is_linked: bool
 
 
-def compose_lines(images: Images, labels: NDArray[np.int64], foreign: Images, num: int, seed: int) -> LineExamples:
+def compose_lines(
+    images: Images, labels: NDArray[np.int64], foreign: Images, indices: Sequence[int] | NDArray[np.int64], seed: int
+) -> LineExamples:
     """Compose lines, always the same ones.
 
     Args:
         images: uint8 `(m, 28, 28)`, digits in MNIST's form.
         labels: int64 `(m,)`.
         foreign: uint8 `(k, 28, 28)`, what may stand on paper and is no digit.
-        num: How many lines.
-        seed: The same seed gives the same lines.
+        indices: Which of the endless row of lines.
+        seed: The same seed gives the same row.
     """
     of_digit = [np.flatnonzero(labels == digit) for digit in range(NUM_CLASSES)]
+    num = len(indices)
     lines = LineExamples(np.zeros((num, LINE_HEIGHT, LINE_WIDTH), np.uint8), np.full((num, MAX_DIGITS), -1, np.int64))
-    for index in range(num):
+    for place, index in enumerate(indices):
         random = np.random.default_rng([seed, index])
         if random.random() < _FOREIGN:
             number: list[int] = []
@@ -80,9 +84,9 @@ def compose_lines(images: Images, labels: NDArray[np.int64], foreign: Images, nu
             number = _draw_number(random)
             shapes = [images[random.choice(of_digit[digit])] for digit in number]
         ink, num_written = _write(shapes, number, random)
-        lines.images[index] = print_line(ink, random)
+        lines.images[place] = print_line(ink, random)
         number = number[:num_written]
-        lines.labels[index, : len(number)] = number
+        lines.labels[place, : len(number)] = number
     return lines
 
 

@@ -69,7 +69,7 @@ class ReadDigit:
 
 
 def load_line_reader(path: Path, num_threads: int = 1) -> LineReader:
-    """Load the .h5 that `digits.line_network` writes.
+    """Load the .h5 that `digits.line_training` writes.
 
     Raises:
         ArtifactError: If the file cannot be used.

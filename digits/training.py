@@ -1,29 +1,25 @@
-"""Fit the network: configuration, batches, schedule and the checkpoint that a killed run resumes from.
+"""Fit the network: configuration, batches and schedule.
 
 Every random draw is a function of the seed and the step alone, never of what was drawn before. So a resumed run sees
 the same batches as one that was never stopped, and ends with the same weights.
 """
 
-import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-import h5py
 import keras
 import numpy as np
 import tensorflow as tf
 
 from digits.augmentation import NO_DISTURBANCE, Distortion, Disturbance, distort, disturb
+from digits.checkpoint import CheckpointSaver, History
 from digits.dataset import LabelledImages
-from digits.errors import CheckpointError, ConfigurationError
+from digits.errors import ConfigurationError
 from digits.images import MAX_PIXEL, make_batch
 from digits.model import select_logits
 from digits.optimizer import make_optimizer
 from digits.strokes import StrokeVariants, draw_variants
 
-History = dict[str, list[float]]
 _NUM_STATISTICS_BATCHES = 100
 _STATISTICS_BATCH_SIZE = 200
 
@@ -108,7 +104,7 @@ def fit_network(
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    saver = _CheckpointSaver(checkpoint, {"config": asdict(config), "data_sha256": digits.sha256, "num": len(digits)})
+    saver = CheckpointSaver(checkpoint, {"config": asdict(config), "data_sha256": digits.sha256, "num": len(digits)})
     first_epoch = saver.restore(logits) if resume else 0
     logits.fit(
         make_batches(taught, config, first_epoch),
@@ -179,56 +175,3 @@ def recompute_statistics(network: keras.Model, digits: LabelledImages, config: T
         network(batch, training=True)
     for layer, momentum in zip(normalisations, momenta, strict=True):
         layer.momentum = momentum
-
-
-class _CheckpointSaver(keras.callbacks.Callback):
-    """Saves weights, optimiser and history after each epoch as one file, to the side and then renamed."""
-
-    def __init__(self, path: Path, run: dict[str, Any]) -> None:
-        super().__init__()
-        self.path = path
-        self.run = json.loads(json.dumps(run))
-        self.history: History = {}
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        for name, value in (logs or {}).items():
-            self.history.setdefault(name, []).append(float(value))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self.path.with_name(f".writing-{os.getpid()}-{self.path.name}")
-        self.model.save_weights(unfinished, overwrite=True)
-        with h5py.File(unfinished, "a") as file:
-            file.attrs["run"] = json.dumps({"run": self.run, "epochs_done": epoch + 1, "history": self.history})
-        unfinished.replace(self.path)
-
-    def restore(self, model: keras.Model) -> int:
-        """Load the checkpoint into `model` and return how many epochs it has behind it."""
-        if not self.path.is_file():
-            raise CheckpointError(f"{self.path}: no interrupted run to resume; start one without --resume.")
-        state = _read_checkpoint_state(self.path)
-        if state["run"] != self.run:
-            differing = sorted(key for key in self.run if state["run"].get(key) != self.run[key])
-            raise CheckpointError(
-                f"{self.path}: the interrupted run differs from this one in {', '.join(differing)}: received "
-                f"{ {key: self.run[key] for key in differing} }, expected "
-                f"{ {key: state['run'].get(key) for key in differing} }. "
-                "Give the same options and data, or start anew without --resume."
-            )
-        # Unbuilt, an optimiser has nowhere to load its moments into.
-        model.optimizer.build(model.trainable_variables)
-        model.load_weights(self.path)
-        self.history = state["history"]
-        return int(state["epochs_done"])
-
-
-def _read_checkpoint_state(path: Path) -> dict[str, Any]:
-    """Return what a checkpoint says of its run: `run`, `epochs_done`, `history`.
-
-    Raises:
-        CheckpointError: If it is no checkpoint.
-    """
-    try:
-        with h5py.File(path, "r") as file:
-            state: dict[str, Any] = json.loads(file.attrs["run"])
-    except (OSError, KeyError, ValueError) as error:
-        raise CheckpointError(f"{path}: not a whole checkpoint ({error}); start anew without --resume.") from error
-    return state

@@ -31,9 +31,10 @@ ALLOWED = {
     "line_marks": {"images", "ink"},
     "line_paper": {"images", "ink", "line_images"},
     "line_examples": {"images", "ink", "line_images", "line_marks", "line_paper"},
-    "line_network": {
-        *("errors", "images", "artifact", "classifier", "dataset", "model", "negatives", "strokes", "optimizer"),
-        *("provenance", "line_images", "line_examples", "line_reading"),
+    "line_network": {"images", "line_images", "model"},
+    "line_training": {
+        *("errors", "images", "artifact", "checkpoint", "classifier", "dataset", "model", "negatives", "strokes"),
+        *("optimizer", "provenance", "line_images", "line_examples", "line_network", "line_reading"),
     },
     "dataset": {"errors", "images", "table"},
     "augmentation": {"errors", "images"},
@@ -50,7 +51,7 @@ ALLOWED = {
         *("serving_graph", "training", "augmentation"),
     },
     "classifier": {"errors", "images", "artifact", "acceptance"},
-    "plots": {"errors", "images", "evaluation", "training"},
+    "plots": {"images"},
     "short_training": {"errors", "images", "dataset", "augmentation", "training"},
     "search": {"errors", "images", "dataset", "short_training", "training"},
     "exploration": {"images", "classifier"},
@@ -61,7 +62,8 @@ ALLOWED = {
     "submission": {"errors", "images", "dataset", "artifact", "classifier"},
     "strokes": {"images", "normalisation"},
     "optimizer": set(),
-    "training": {"errors", "images", "dataset", "augmentation", "strokes", "model", "optimizer"},
+    "checkpoint": {"errors"},
+    "training": {"errors", "images", "dataset", "augmentation", "strokes", "model", "optimizer", "checkpoint"},
     "provenance": {"errors", "images", "measures", "dataset", "model", "training"},
 }
 # What a module may import inside a function, and why it is not above.

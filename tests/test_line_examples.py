@@ -8,8 +8,8 @@ import pytest
 from digits.dataset import LabelledImages
 from digits.line_examples import LINE_WIDTH, MAX_DIGITS, LineExamples, compose_lines
 from digits.line_images import LINE_HEIGHT, make_line_batch
-from digits.line_network import score_lines
 from digits.line_reading import load_line_reader
+from digits.line_training import score_lines
 from digits.negatives import draw_any_glyphs
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def compose(digits: LabelledImages, num: int, seed: int = 1) -> LineExamples:
     foreign = draw_any_glyphs("letters", 50, np.random.default_rng(0))
-    return compose_lines(digits.images, digits.labels, foreign, num, seed)
+    return compose_lines(digits.images, digits.labels, foreign, range(num), seed)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,77 @@
+"""The checkpoint that a killed training resumes from."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+
+from digits.errors import CheckpointError
+
+History = dict[str, list[float]]
+
+
+class CheckpointSaver(keras.callbacks.Callback):
+    """Saves weights, optimiser and history after each epoch as one file, to the side and then renamed.
+
+    Attributes:
+        path: Ends in `.weights.h5`.
+        run: What tells this run from others, for JSON: settings and data.
+        history: Keras's, of all epochs, also of those before the run was interrupted.
+    """
+
+    def __init__(self, path: Path, run: dict[str, Any]) -> None:
+        super().__init__()
+        self.path = path
+        self.run = json.loads(json.dumps(run))
+        self.history: History = {}
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Save, as Keras calls it."""
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(float(value))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = self.path.with_name(f".writing-{os.getpid()}-{self.path.name}")
+        self.model.save_weights(unfinished, overwrite=True)
+        with h5py.File(unfinished, "a") as file:
+            file.attrs["run"] = json.dumps({"run": self.run, "epochs_done": epoch + 1, "history": self.history})
+        unfinished.replace(self.path)
+
+    def restore(self, model: keras.Model) -> int:
+        """Load the checkpoint into a compiled model and return how many epochs it has behind it.
+
+        Raises:
+            CheckpointError: If there is nothing to resume, or it is another run's.
+        """
+        if not self.path.is_file():
+            raise CheckpointError(f"{self.path}: no interrupted run to resume; start one without --resume.")
+        state = _read_checkpoint_state(self.path)
+        if state["run"] != self.run:
+            differing = sorted(key for key in self.run if state["run"].get(key) != self.run[key])
+            raise CheckpointError(
+                f"{self.path}: the interrupted run differs from this one in {', '.join(differing)}: received "
+                f"{ {key: self.run[key] for key in differing} }, expected "
+                f"{ {key: state['run'].get(key) for key in differing} }. "
+                "Give the same options and data, or start anew without --resume."
+            )
+        # Unbuilt, an optimiser has nowhere to load its moments into.
+        model.optimizer.build(model.trainable_variables)
+        model.load_weights(self.path)
+        self.history = state["history"]
+        return int(state["epochs_done"])
+
+
+def _read_checkpoint_state(path: Path) -> dict[str, Any]:
+    """Return what a checkpoint says of its run: `run`, `epochs_done`, `history`.
+
+    Raises:
+        CheckpointError: If it is no checkpoint.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            state: dict[str, Any] = json.loads(file.attrs["run"])
+    except (OSError, KeyError, ValueError) as error:
+        raise CheckpointError(f"{path}: not a whole checkpoint ({error}); start anew without --resume.") from error
+    return state
