@@ -7,6 +7,7 @@ Usage:
 """
 
 import argparse
+import sys
 import time
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -215,7 +216,8 @@ def main() -> None:
     digits = read_labelled_images(arguments.data)
     print(f"Composing {config.num_lines:,} lines of {len(digits):,} digits, then training on them.")
     checkpoint = arguments.output.with_suffix(".checkpoint.weights.h5")
-    network, provenance, sample = train_line_network(digits, config, checkpoint, arguments.resume, verbose=1)
+    verbose = 1 if sys.stdout.isatty() else 2
+    network, provenance, sample = train_line_network(digits, config, checkpoint, arguments.resume, verbose)
     write_artifact(arguments.output, network, provenance, sample)
     checkpoint.unlink(missing_ok=True)
     print(f"Wrote {arguments.output}; it reads {provenance['lines_read']:.1%} of {config.num_scored:,} held-out lines.")

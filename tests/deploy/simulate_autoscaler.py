@@ -32,7 +32,7 @@ class Setting:
     down_window_seconds: int = 300
     cpu_request: float = 0.5
     cpu_limit: float = 1.0
-    requests_per_core_second: float = 800
+    requests_per_core_second: float = 1000
     start_seconds: int = 90
 
 
@@ -103,13 +103,13 @@ def _limit(setting: Setting, pods: int, wishes: list[tuple[int, int]], history: 
 
 
 def spike(second: int) -> float:
-    """700 requests a second, and from the 5th to the 15th minute five times as many."""
-    return 3500 if 300 <= second < 900 else 700
+    """875 requests a second, and from the 5th to the 15th minute five times as many."""
+    return 4375 if 300 <= second < 900 else 875
 
 
 def waves(second: int) -> float:
     """One minute in four has three times the load of the others."""
-    return 2100 if second % 240 >= 180 else 700
+    return 2625 if second % 240 >= 180 else 875
 
 
 def list_rows() -> Iterator[tuple[str, str, Outcome]]:

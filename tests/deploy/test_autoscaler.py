@@ -48,4 +48,4 @@ def test_scale_down_window_rides_out_waves() -> None:
 
 
 def test_steady_load_changes_nothing() -> None:
-    assert simulate(Setting(), lambda second: 700, 3600).changes == 0
+    assert simulate(Setting(), lambda second: 875, 3600).changes == 0

@@ -38,13 +38,13 @@ class ServerLiveness(BaseModel):
 
 
 class ServerReadiness(ServerLiveness):
-    """The model is loaded and has read a known 1 as a 1."""
+    """Both models are loaded and have read known digits correctly."""
 
     ready: Literal[True] = Field(description="Inference is answered.")
 
 
 class ModelReadiness(BaseModel):
-    """The model is loaded and has read a known 1 as a 1."""
+    """Both models are loaded and have read known digits correctly."""
 
     name: str = Field(description="Of the model.", examples=["digits"])
     ready: Literal[True] = Field(description="Inference is answered.")

@@ -57,6 +57,8 @@ def document_errors(
             get_status(error),
             {"model": model, "description": summary, "content": {"application/json": {"examples": {}}}},
         )
+        if summary not in response["description"]:
+            response["description"] += f" Or: {summary}"
         response["content"]["application/json"]["examples"][error.code] = {"value": describe(error)}
         if isinstance(error, ServiceError) and error.headers:
             response["headers"] = {name: {"schema": {"type": "string"}} for name in error.headers}

@@ -166,7 +166,7 @@ class Liveness(BaseModel):
 
 
 class Readiness(BaseModel):
-    """The model is loaded and has read a known 1 as a 1."""
+    """Both models are loaded and have read known digits correctly."""
 
     model_config = ConfigDict(extra="forbid")
 

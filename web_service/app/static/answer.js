@@ -91,9 +91,11 @@ function describeNumber({ digits }) {
   return refused === 1 ? "One sign cannot be told and is left out." : `${refused} signs cannot be told and are left out.`;
 }
 
+const REFUSED = { ambiguous: "unsure", not_a_digit: "no digit?", blank: "blank" };
+
 function makeChip(one) {
   const chip = make("li");
-  const share = make("span", one.accepted ? formatConfidence(one.confidence, ">") : "no digit?");
+  const share = make("span", one.accepted ? formatConfidence(one.confidence, ">") : REFUSED[one.reason]);
   chip.append(make("b", `${one.digit}`), share);
   chip.classList.toggle("refused", !one.accepted);
   return chip;
