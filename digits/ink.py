@@ -8,6 +8,7 @@ from PIL import Image, ImageFilter
 
 from digits.components import label_components
 from digits.images import MAX_PIXEL
+from digits.printed import find_printed
 
 Ink = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -20,8 +21,8 @@ _MIN_CONTRAST = 0.1  # Of the paper's brightness, as yellow has on white; fainte
 _MIN_CONTRAST_IN_SHADOW = 0.22
 _MIN_CONTRAST_TO_NOISE = 4.0
 _STROKE_INK = 0.4  # What belongs to a stroke, beside its soft edge; lines printed on paper are fainter than a pen's.
+_RULED_SHARE = 0.9  # Of columns or rows.
 _PEN_SHARE = 0.03  # Of what is darker than paper, at the least; less is a speck.
-_LINE_SHARE = 0.1  # Of the drawing's height.
 _SPECK_SHARE = 0.02  # Of the largest piece's pixels.
 
 
@@ -131,11 +132,19 @@ def _measure_levels(levels: NDArray[np.uint8]) -> tuple[float, float, float, flo
     paper, strokes, threshold = _part_levels(counts)
     printed, pen, pen_threshold = _part_levels(strokes)
     # A thin 1 is less ink than the lines that it stands on: these were taken for the strokes, and are paper.
-    if pen.sum() > _PEN_SHARE * strokes.sum() and _find_level(printed, 0.5) < _STROKE_INK * _find_level(pen, 0.5):
+    is_faint = _find_level(printed, 0.5) < _STROKE_INK * _find_level(pen, 0.5)
+    if is_faint and pen.sum() > _PEN_SHARE * strokes.sum() and _is_ruled(levels > threshold, levels > pen_threshold):
         paper, strokes, threshold = paper + printed, pen, pen_threshold
     # The median and not the deviation: a stroke's soft edge lies below the threshold, too, and is no noise.
     found = _find_level(paper, 0.1), _find_level(paper, 0.5), _find_level(strokes, 0.9), threshold
     return found[0] / MAX_PIXEL, found[1] / MAX_PIXEL, found[2] / MAX_PIXEL, found[3] / MAX_PIXEL
+
+
+def _is_ruled(inked: Mask, pen: Mask) -> bool:
+    """Whether there are lines all over the width or height beside the pen's ink; a pencil's digit is in one place."""
+    near_pen = np.asarray(Image.fromarray(pen.view(np.uint8)).filter(ImageFilter.MaxFilter(5)), bool)
+    printed = inked & ~near_pen
+    return max(float(printed.any(axis=axis).mean()) for axis in (0, 1)) > _RULED_SHARE
 
 
 def keep_strokes(ink: Ink, stroke_ink: float = _STROKE_INK) -> Ink:
@@ -149,16 +158,18 @@ def keep_strokes(ink: Ink, stroke_ink: float = _STROKE_INK) -> Ink:
     labels, num_pieces = label_components(mask)
     areas = np.bincount(labels.ravel(), minlength=num_pieces + 1)
     areas[0] = 0
-    # What runs from edge to edge and is flat is a printed line; one that a digit stands on is not told apart.
-    for piece in np.intersect1d(labels[:, 0], labels[:, -1]):
-        if piece and np.ptp(np.flatnonzero((labels == piece).any(axis=1))) < _LINE_SHARE * len(ink):
-            areas[piece] = 0
-    mask &= (areas >= max(_SPECK_SHARE * areas.max(), 1))[labels]
+    areas[find_printed(labels, _mark_large(areas))] = 0
+    mask &= _mark_large(areas)[labels]
     edge = max(2, round(max(ink.shape) / 128))
     near = Image.fromarray(mask.view(np.uint8)).filter(ImageFilter.MaxFilter(3))
     for _ in range(edge - 1):
         near = near.filter(ImageFilter.MaxFilter(3))
     return np.where(np.asarray(near, bool), ink, np.float32(0))
+
+
+def _mark_large(areas: NDArray[np.intp]) -> Mask:
+    """Mark the pieces that are no specks."""
+    return areas >= max(_SPECK_SHARE * int(areas.max()), 1)
 
 
 def _count_levels(values: NDArray[np.uint8]) -> NDArray[np.intp]:

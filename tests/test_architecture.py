@@ -19,7 +19,8 @@ ALLOWED = {
     "table": {"errors", "images"},
     "measures": {"images"},
     "drawings": {"errors"},
-    "ink": {"images", "components"},
+    "ink": {"images", "components", "printed"},
+    "printed": {"components"},
     "normalisation": {"images", "ink"},
     "components": set(),
     "line_ink": {"ink"},
@@ -72,7 +73,17 @@ DEFERRED = {
     "classifier": {"serving_graph"},  # Keras, only for a file without a graph.
 }
 SERVED = {"errors", "images", "measures", "row_text", "table", "artifact", "acceptance", "classifier"}
-SERVED |= {"drawings", "ink", "normalisation", "components", "line_ink", "line_images", "parting", "line_reading"}
+SERVED |= {
+    "drawings",
+    "ink",
+    "printed",
+    "normalisation",
+    "components",
+    "line_ink",
+    "line_images",
+    "parting",
+    "line_reading",
+}
 HEAVY = {"tensorflow", "keras", "pandas", "matplotlib", "sklearn", "scipy"}
 
 

@@ -48,6 +48,16 @@ def rule() -> NDArray[np.floating]:
     return rows
 
 
+def print_beside(brightness: NDArray[np.floating], level: float, *places: tuple[slice, slice]) -> NDArray[np.floating]:
+    """Print bars or dots over a drawing."""
+    printed = brightness.copy()
+    for place in places:
+        printed[place] = level
+    return printed
+
+
+ALL = slice(None)
+FRAME = [(slice(8, 192), slice(x, x + 2)) for x in (8, 190)] + [(slice(y, y + 2), slice(8, 192)) for y in (8, 190)]
 NOISE = np.random.default_rng(0).normal(0, 0.03, (CANVAS, CANVAS))
 SHEETS = {
     "dark on light": lambda ink: finish(1 - ink),
@@ -58,6 +68,10 @@ SHEETS = {
     "light ink, uneven light": lambda ink: finish(shade() * (0.3 + 0.7 * ink)),
     "noise": lambda ink: finish(0.8 - 0.6 * ink + NOISE),
     "lined paper": lambda ink: finish(rule() * (1 - 0.9 * ink)),
+    "a margin's line": lambda ink: finish(print_beside(1 - ink, 0.4, (ALL, slice(12, 15)))),
+    "the sheet's edge": lambda ink: finish(print_beside(1 - ink, 0.2, (ALL, slice(0, 8)))),
+    "a frame": lambda ink: finish(print_beside(1 - ink, 0.3, *FRAME)),
+    "pencil and a black dot": lambda ink: finish(print_beside(1 - 0.3 * ink, 0, (slice(5, 14), slice(5, 14)))),
     "lined paper, uneven light, noise": lambda ink: finish(shade() * rule() * (1 - 0.9 * ink) + NOISE / 2),
 }
 

@@ -34,9 +34,9 @@ from digits.row_text import read_row_text
 DESCRIPTION = """Reads handwritten digits, from drawings, photos or 784 grey levels.
 
 Every error has the shape `{"error": {"code", "message", "field", "hint"}}`, but below `/v2`, where the Open Inference
-Protocol has `{"error": "<text>"}`. Beside those listed with each request, an unknown path answers 404 `not_found`, a wrong method 405 `method_not_allowed`, a body that comes too
-slowly 408 `request_timeout`, a request beyond those that are taken at once 503 `overloaded`, and, where the operator
-asks for a key, a request without it 401 `unauthorized`."""
+Protocol has `{"error": "<text>"}`. Beside those listed with each request, an unknown path answers 404 `not_found`, a
+wrong method 405 `method_not_allowed`, a body that comes too slowly 408 `request_timeout`, a request beyond those that
+are taken at once 503 `overloaded`, and, where the operator asks for a key, a request without it 401 `unauthorized`."""
 
 READINESS_ERRORS = (InternalError(), ModelNotReadyError(), ShuttingDownError())
 
@@ -78,7 +78,7 @@ async def report_liveness() -> Response:
 )
 @router.head("/healthcheck", include_in_schema=False)
 async def report_readiness(request: Request) -> Response:
-    """For readiness probes and load balancers: 200 from when both models have read known digits correctly to SIGTERM."""
+    """For readiness probes and load balancers: 200 from when both models have read known digits to SIGTERM."""
     if request.app.state.is_draining:
         raise ShuttingDownError
     return answer_json({"status": "ready", "model": get_classifier(request).artifact.version})
