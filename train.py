@@ -19,6 +19,7 @@ from absl import logging
 
 from digits.acceptance_network import configure_acceptance, train_acceptance
 from digits.artifact import write_artifact
+from digits.checkpoint import warn_of_interrupted_run
 from digits.dataset import LabelledImages, hold_out, read_labelled_images
 from digits.errors import end_in_one_line
 from digits.evaluation import Evaluation, evaluate, fit_temperature
@@ -73,8 +74,8 @@ def announce(
     """Say what is about to happen, and what a checkpoint left by an interrupted run means for it."""
     print(f"{len(training):,} training digits, {config.epochs} epochs, seed {config.seed}; ", end="")
     print(f"{network.count_params():,} parameters, {count_multiply_adds(network):,} multiply-adds a digit.")
-    if checkpoint.is_file() and not resume:
-        print(f"{checkpoint}, of an interrupted run, is replaced after the first epoch; --resume continues that run.")
+    if not resume:
+        warn_of_interrupted_run(checkpoint)
 
 
 def print_summary(evaluation: Evaluation, scored: str, seconds: float, temperature: float | None) -> None:

@@ -1,7 +1,7 @@
 """The checkpoint that a killed training resumes from."""
 
 import json
-import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,12 @@ import keras
 from digits.errors import CheckpointError
 
 History = dict[str, list[float]]
+
+
+def warn_of_interrupted_run(checkpoint: Path) -> None:
+    """Say what a checkpoint left by an interrupted run means for a run that starts anew."""
+    if checkpoint.is_file():
+        print(f"{checkpoint}, of an interrupted run, is replaced after the first epoch; --resume continues that run.")
 
 
 class CheckpointSaver(keras.callbacks.Callback):
@@ -33,11 +39,13 @@ class CheckpointSaver(keras.callbacks.Callback):
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(float(value))
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self.path.with_name(f".writing-{os.getpid()}-{self.path.name}")
-        self.model.save_weights(unfinished, overwrite=True)
-        with h5py.File(unfinished, "a") as file:
-            file.attrs["run"] = json.dumps({"run": self.run, "epochs_done": epoch + 1, "history": self.history})
-        unfinished.replace(self.path)
+        # In the same folder, because a rename is atomic only inside one file system.
+        with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=".writing-") as folder:
+            unfinished = Path(folder, self.path.name)
+            self.model.save_weights(unfinished)
+            with h5py.File(unfinished, "a") as file:
+                file.attrs["run"] = json.dumps({"run": self.run, "epochs_done": epoch + 1, "history": self.history})
+            unfinished.replace(self.path)
 
     def restore(self, model: keras.Model) -> int:
         """Load the checkpoint into a compiled model and return how many epochs it has behind it.

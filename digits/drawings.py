@@ -188,9 +188,10 @@ def _lay_on_paper(premultiplied: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Composite uint8 `(height, width, 2)`, luminance times opacity and opacity, on white or black paper."""
     opacity = premultiplied[..., 1]
     covered = np.minimum(premultiplied[..., 0], opacity)  # Rounding may leave it one above.
-    opaque = opacity > 127
+    opaque = opacity > opacity.max() / 2
     # Dark ink on a light sheet with transparent corners has dark pixels, and so stays on white.
-    only_light_ink = opaque.mean() < 2 / 3 and opaque.any() and np.percentile(covered[opaque], 2) > 127
+    luminance = covered[opaque] / opacity[opaque]
+    only_light_ink = opaque.mean() < 2 / 3 and opaque.any() and np.percentile(luminance, 2) > 0.5
     return covered if only_light_ink else covered + (255 - opacity)
 
 

@@ -12,6 +12,7 @@ DigitsError
         └── ServingGraphError  a Keras .h5 without the graph that serving needs
 """
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,8 +107,9 @@ def end_in_one_line(interrupted: str) -> Iterator[None]:
     """End a command that a user's mistake stopped with its message in place of a traceback.
 
     Args:
-        interrupted: What to say after Ctrl-C.
+        interrupted: What to say after Ctrl-C, and after a kill that leaves time to tidy up.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     except (DigitsError, OSError) as error:

@@ -22,7 +22,7 @@ from joblib import Parallel, cpu_count, delayed
 from numpy.typing import NDArray
 
 from digits.artifact import write_artifact
-from digits.checkpoint import CheckpointSaver
+from digits.checkpoint import CheckpointSaver, warn_of_interrupted_run
 from digits.classifier import Predict, compute_in_parts
 from digits.dataset import LabelledImages, hold_out, read_labelled_images
 from digits.errors import end_in_one_line
@@ -37,7 +37,7 @@ from digits.optimizer import make_optimizer
 from digits.provenance import describe_environment
 from digits.strokes import StrokeVariants, draw_variants
 
-DATA, MODEL = Path("data/train.csv.gz"), Path("models/lines.h5")
+DATA, MODEL, FAST_MODEL = Path("data/train.csv.gz"), Path("models/lines.h5"), Path("models/fast_lines.h5")
 _NUM_AT_ONCE = 50
 _LINES_AT_ONCE = 5_000  # That one process composes.
 
@@ -205,7 +205,7 @@ def main() -> None:
     """Train for the file named on the command line."""
     parser = argparse.ArgumentParser(description="Train the network that reads a line of digits.")
     parser.add_argument("--data", type=Path, default=DATA, help=f"labelled digits, .csv or .csv.gz (default: {DATA})")
-    parser.add_argument("--output", type=Path, default=MODEL, help=f"the .h5 to write (default: {MODEL})")
+    parser.add_argument("--output", type=Path, help=f"the .h5 to write (default: {MODEL}, with --fast {FAST_MODEL})")
     parser.add_argument("--seed", type=int, default=LineConfig().seed)
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     parser.add_argument("--fast", action="store_true", help="a few lines, to see it work")
@@ -215,12 +215,15 @@ def main() -> None:
     tf.config.experimental.enable_op_determinism()
     digits = read_labelled_images(arguments.data)
     print(f"Composing {config.num_lines:,} lines of {len(digits):,} digits, then training on them.")
-    checkpoint = arguments.output.with_suffix(".checkpoint.weights.h5")
+    output = arguments.output or (FAST_MODEL if arguments.fast else MODEL)
+    checkpoint = output.with_suffix(".checkpoint.weights.h5")
+    if not arguments.resume:
+        warn_of_interrupted_run(checkpoint)
     verbose = 1 if sys.stdout.isatty() else 2
     network, provenance, sample = train_line_network(digits, config, checkpoint, arguments.resume, verbose)
-    write_artifact(arguments.output, network, provenance, sample)
+    write_artifact(output, network, provenance, sample)
     checkpoint.unlink(missing_ok=True)
-    print(f"Wrote {arguments.output}; it reads {provenance['lines_read']:.1%} of {config.num_scored:,} held-out lines.")
+    print(f"Wrote {output}; it reads {provenance['lines_read']:.1%} of {config.num_scored:,} held-out lines.")
 
 
 if __name__ == "__main__":

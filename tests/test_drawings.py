@@ -79,6 +79,12 @@ def test_decode_drawing_of_light_ink_on_transparency_is_laid_on_black(ink: tuple
     assert drawing[20, 15] > 200
 
 
+def test_decode_drawing_of_faint_light_ink_on_transparency_is_laid_on_black() -> None:
+    drawing = decode_drawing(encode(draw((0, 0, 0, 0), (255, 255, 255, 100), "RGBA")))
+    assert drawing[0, 0] == 0
+    assert drawing[20, 15] == 100
+
+
 def test_decode_drawing_of_a_sheet_with_transparent_corners_stays_on_white() -> None:
     sheet = draw((255, 255, 255, 255), (0, 0, 0, 255), "RGBA")
     sheet.paste((0, 0, 0, 0), (40, 0, 60, 40))

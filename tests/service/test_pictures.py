@@ -1,10 +1,13 @@
 """Drawings and photos as files: every format in, one digit or several out, and a clear word to all else."""
 
+import json
+import socket
 import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -185,6 +188,32 @@ def test_number_has_boxes_in_the_pixels_of_a_picture_that_was_reduced(server: Se
     (small,) = post(server, encode(sheet), SEVERAL).json["digits"]
     (large,) = post(server, encode(sheet.resize((3200, 2400))), SEVERAL).json["digits"]
     assert [side / 8 for side in large["box"]] == pytest.approx(small["box"], abs=4)
+
+
+def test_number_has_boxes_where_the_last_pixel_of_a_reduced_picture_stands_for_fewer(
+    server: Server, sheet: Image.Image
+) -> None:
+    wide = Image.new("L", (2050, 1001), 255)  # A third of it is 683.3 pixels wide.
+    wide.paste(sheet, (1650, 600))
+    (found,) = post(server, encode(wide), SEVERAL).json["digits"]
+    left, _, width, _ = found["box"]
+    rightmost = np.argwhere(np.asarray(wide) < 128)[:, 1].max()
+    assert left % 3 == width % 3 == 0
+    assert left + width == pytest.approx(rightmost, abs=6)
+
+
+def test_picture_whose_client_has_gone_is_not_computed(tmp_path: Path, sheet: Image.Image) -> None:
+    noise = encode(Image.fromarray(np.random.default_rng(0).integers(0, 256, (1000, 1000), np.uint8)))
+    head = f"POST /read HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: {len(noise)}\r\n\r\n".encode()
+    with serve(tmp_path) as server:
+        gone = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(4)]
+        for connection in gone:
+            connection.sendall(head + noise)
+        for connection in gone:
+            connection.close()
+        assert post(server, encode(sheet)).json["digit"] == 1
+        statuses = [json.loads(line)["status"] for line in server.log.splitlines() if '"/read"' in line]
+        assert statuses.count(499) >= 3, "only the first may have been begun"
 
 
 def test_number_has_boxes_in_the_upright_picture(server: Server, sheet: Image.Image) -> None:

@@ -9,9 +9,12 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import Scope
 
-from app.errors import InvalidJsonError, MethodNotAllowedError, ServiceError, UnknownPathError
+from app.errors import MethodNotAllowedError, ServiceError, UnknownPathError
 from app.server_errors import InternalError
 from digits.errors import DrawingError, PixelError
+
+CLIENT_GONE = 499
+"""What the log says, as nginx's does, of a client that went away before there was an answer."""
 
 Refusal = ServiceError | PixelError | DrawingError
 _CONTENT_STATUS = 422
@@ -77,8 +80,8 @@ async def _handle_method_not_allowed(request: Request, error: Exception) -> Resp
 
 
 async def _handle_disconnect(request: Request, error: Exception) -> Response:
-    # The client went away while it was sending: nobody reads this, and it is no fault worth a traceback.
-    return Response(status_code=InvalidJsonError.status)
+    # The client went away: nobody reads this, the log does, and it is no fault worth a traceback.
+    return Response(status_code=CLIENT_GONE)
 
 
 async def _handle_fault(request: Request, error: Exception) -> Response:

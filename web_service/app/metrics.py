@@ -33,6 +33,7 @@ _IMAGES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _CONFIDENCES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 # Many are counted in the time of one: what numpy takes for a call, not for the numbers, is what would be felt.
 _READINGS_AT_ONCE = 256
+_IMAGES_AT_ONCE = 1_000
 PHASES = ("parse", "inference", "rest")
 # The measures of an image that are held against those of training, with the names in the artifact's provenance.
 MEASURES = {
@@ -55,6 +56,7 @@ class Metrics(Collector):
         self._digits = np.zeros(NUM_CLASSES, np.int64)
         self._reasons: Counter[Reason | None] = Counter()
         self._uncounted: list[tuple[Reading, float]] = []
+        self._num_uncounted_images = 0
         self._confidences = Distribution(*_CONFIDENCES)
         self._measures = {name: Mean() for name in MEASURES}
         self._artifact: Artifact | None = None
@@ -80,7 +82,8 @@ class Metrics(Collector):
     def count_reading(self, reading: Reading, seconds: float) -> None:
         """Count what was read of a request's images, and of which parts its time was made."""
         self._uncounted.append((reading, seconds))
-        if len(self._uncounted) >= _READINGS_AT_ONCE:
+        self._num_uncounted_images += len(reading.probabilities)
+        if len(self._uncounted) >= _READINGS_AT_ONCE or self._num_uncounted_images >= _IMAGES_AT_ONCE:
             self._count_readings()
 
     def _count_readings(self) -> None:
@@ -88,6 +91,7 @@ class Metrics(Collector):
             return
         readings, seconds = zip(*self._uncounted, strict=True)
         self._uncounted.clear()
+        self._num_uncounted_images = 0
         times = np.array([(one.parse_seconds, one.inference_seconds, 0) for one in readings])
         times[:, 2] = np.maximum(0, seconds - times.sum(axis=1))
         for distribution, column in zip(self._phase_seconds.values(), times.T, strict=True):

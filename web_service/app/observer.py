@@ -11,6 +11,7 @@ import orjson
 from starlette.datastructures import State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.error_answers import CLIENT_GONE
 from app.metrics import Metrics
 from app.reading import Observation
 from app.settings import Settings
@@ -38,8 +39,7 @@ class Observer:
         state = scope["app"].state
         request_id = _choose_request_id(scope["headers"])
         observation = scope["observation"] = Observation()
-        # What the log says of a client that went away before there was an answer.
-        status = 499
+        status = CLIENT_GONE
 
         async def send_with_id(message: Message) -> None:
             nonlocal status

@@ -1,5 +1,6 @@
 """`POST /predict/image` and `POST /read`: digits as people draw and photograph them."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -35,7 +36,7 @@ class Picture:
     """
 
     drawing: NDArray[np.uint8]
-    scale: float
+    scale: int
 
 
 router = APIRouter()
@@ -90,7 +91,8 @@ async def _receive_picture(request: Request) -> Callable[[], Picture]:
     def decode() -> Picture:
         encoded = unpack_picture(content_type, body)
         drawing = decode_drawing(encoded, settings.max_image_pixels)
-        return Picture(drawing, measure_longer_side(encoded) / max(drawing.shape))
+        # Reduced by a whole number; its last pixel may stand for fewer.
+        return Picture(drawing, math.ceil(measure_longer_side(encoded) / max(drawing.shape)))
 
     return decode
 
@@ -115,11 +117,11 @@ def _read_digits(
     return [_describe_part(one, picture.scale) for one in found], reading
 
 
-def _describe_part(part: ReadDigit, scale: float) -> dict[str, object]:
+def _describe_part(part: ReadDigit, scale: int) -> dict[str, object]:
     return {
         "digit": part.digit,
         "confidence": part.probabilities[part.digit],
         "accepted": part.reason is None,
         "reason": part.reason,
-        "box": [round(side * scale) for side in part.box],
+        "box": [side * scale for side in part.box],
     }

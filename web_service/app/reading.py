@@ -9,6 +9,7 @@ import numpy as np
 from anyio import CapacityLimiter, to_thread
 from fastapi import Request
 from numpy.typing import NDArray
+from starlette.requests import ClientDisconnect
 
 from digits.acceptance import Reason
 from digits.classifier import Classifier
@@ -61,9 +62,16 @@ class Observation:
 
 
 async def compute_in_lane(request: Request, compute: Callable[[], Computed]) -> Computed:
-    """Compute in a worker thread, one such request after the other: memory is needed once, the event loop goes on."""
+    """Compute in a worker thread, one such request after the other: memory is needed once, the event loop goes on.
+
+    Raises:
+        starlette.requests.ClientDisconnect: If the client went away while others were computed.
+    """
     batch_lane: CapacityLimiter = request.app.state.batch_lane
-    return await to_thread.run_sync(compute, limiter=batch_lane)
+    async with batch_lane:
+        if await request.is_disconnected():
+            raise ClientDisconnect
+        return await to_thread.run_sync(compute)
 
 
 def read_pixels(classifier: Classifier, pixels: Pixels, parse_seconds: float) -> Reading:
