@@ -2,8 +2,10 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 
-from digits.ink import Ink, Light, keep_strokes, stretch_contrast
+from digits.ink import Ink, Light, Mask, keep_strokes, stretch_contrast
+from digits.printed import mark_frames
 
 _RULED_SHARE = 0.65  # Of the columns, at the least, are crossed by a ruling.
 _MAX_RULING = 0.05  # Of the drawing's height.
@@ -24,7 +26,14 @@ def keep_line_strokes(contrast: Ink, light: Light) -> Ink:
     Returns:
         float32 `(height, width)` in [0, 1], 0 is paper and 1 is ink; all 0 if there is no ink.
     """
-    return keep_strokes(stretch_contrast(subtract_rulings(contrast), light), _STROKE_INK)
+    unframed = _erase_frames(contrast, stretch_contrast(contrast, light) > _STROKE_INK)
+    return keep_strokes(stretch_contrast(subtract_rulings(unframed), light), _STROKE_INK)
+
+
+def _erase_frames(contrast: Ink, mask: Mask) -> Ink:
+    """Take away the cells of a form, before their upper and lower sides go as rulings and leave a row of bars."""
+    frames = Image.fromarray(mark_frames(mask).view(np.uint8)).filter(ImageFilter.MaxFilter(5))
+    return np.where(np.asarray(frames, bool), np.float32(0), contrast)
 
 
 def subtract_rulings(contrast: Ink) -> Ink:

@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from digits.components import Labels, Mask, measure_components
+from digits.components import Labels, Mask, label_components, measure_components
 
 _LINE_SHARE = 0.1  # Of the drawing's height: what a level line takes at the most.
 _MARGIN_SHARE = 0.06  # Likewise, one that stands upright.
 _HIGHEST_BESIDE_MARGIN = 0.75  # Likewise, what is written beside such a line.
 _SIDE_SHARE = 0.06  # Of a frame's width or height: where its sides lie.
 _SIDE_COVERED = 0.85  # Of each side, by a frame; of a round zero half.
+_LEAST_PIXELS = 32  # Of a frame; noise has thousands of pieces that are smaller.
 _FRAMED_SHARE = 0.02  # Of a frame's box, by the ink in it.
 
 
@@ -32,6 +33,18 @@ def find_printed(labels: Labels, is_written: Mask) -> list[int]:
     written = rest[labels]
     is_margin = written.any() and _measure_extent(written) < _HIGHEST_BESIDE_MARGIN * height
     return level + frames + (upright if is_margin else [])
+
+
+def mark_frames(mask: Mask) -> Mask:
+    """Mark what of the ink is frames round other ink.
+
+    Args:
+        mask: bool `(height, width)`, True is ink.
+    """
+    labels, num_pieces = label_components(mask)
+    is_written = np.bincount(labels.ravel(), minlength=num_pieces + 1) >= _LEAST_PIXELS
+    is_written[0] = False
+    return np.isin(labels, _find_frames(labels, is_written))
 
 
 def _find_frames(labels: Labels, is_written: Mask) -> list[int]:

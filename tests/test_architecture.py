@@ -23,7 +23,7 @@ ALLOWED = {
     "printed": {"components"},
     "normalisation": {"images", "ink"},
     "components": set(),
-    "line_ink": {"ink"},
+    "line_ink": {"ink", "printed"},
     "line_images": {"images", "ink", "line_ink"},
     "parting": {"ink", "components"},
     "line_reading": {

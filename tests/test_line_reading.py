@@ -1,6 +1,7 @@
 """Several digits in one drawing: real digits put together, read by the shipped model."""
 
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,21 @@ def read(reader: LineReader, drawing: NDArray[np.uint8]) -> list[ReadDigit]:
 
 def join(found: list[ReadDigit]) -> str:
     return "".join(str(digit.digit) for digit in found)
+
+
+def draw_in_cell(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Put a digit into a printed box."""
+    drawing = draw_line(image[None], 0)[:, 20:-20]
+    cell = drawing[HEIGHT // 2 - 20 : HEIGHT + HEIGHT // 2 + 20, 5:-5]
+    cell[:4] = cell[-4:] = cell[:, :4] = cell[:, -4:] = 110
+    return drawing
+
+
+@pytest.mark.parametrize("first", [0, 10, 20, 30])
+def test_read_number_in_the_cells_of_a_form(first: int, reader: LineReader, small_digits: LabelledImages) -> None:
+    chosen = slice(first, first + 4)
+    drawing = np.concatenate([draw_in_cell(image) for image in small_digits.images[chosen]], axis=1)
+    assert join(read(reader, drawing)) == "".join(map(str, small_digits.labels[chosen]))
 
 
 @pytest.mark.parametrize("first", [0, 4, 10, 15, 20, 25, 30, 35])
