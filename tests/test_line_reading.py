@@ -1,7 +1,6 @@
 """Several digits in one drawing: real digits put together, read by the shipped model."""
 
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
