@@ -45,7 +45,7 @@ run_train: $(READY) ## Train and write models/digits.h5 (DATA=train.csv TEST=tes
 	$(PYTHON) train.py --data $(DATA) $(if $(TEST),--test $(TEST)) --output $(MODEL) $(ARGS)
 
 .PHONY: train_lines
-train_lines: $(READY) ## Train what reads several digits at once and write models/lines.h5, in less than an hour
+train_lines: $(READY) ## Train what reads several digits at once and write models/lines.h5, in one to two hours (ARGS=--resume)
 	$(PYTHON) -m digits.line_training --data $(DATA) $(ARGS)
 
 .PHONY: fast_train
