@@ -10,6 +10,7 @@ Drawings of one line are read. Two lines above each other are read as one, from 
 from dataclasses import dataclass
 from math import ceil, sqrt
 from pathlib import Path
+from statistics import median_high
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ NO_DIGIT = NUM_CLASSES
 """The last of the line network's eleven answers."""
 _CLASSIFIER_WEIGHT = 0.6
 _DOUBT = 1e-3  # Of either network, so that neither can rule a digit out.
+_STOP_SHARE = 0.3  # Of the usual digit's height: the network learnt no smaller zeros.
 _WORKING_PIXELS = 1024 * 1024  # A larger drawing is reduced first: what is written on it is large, too.
 _LONGEST_SIDE = 4096
 
@@ -106,7 +108,7 @@ def read_number(drawing: NDArray[np.uint8], reader: LineReader, classifier: Clas
     images = np.array([normalise_ink(ink) for ink, _ in parts])
     probabilities, reasons = _hear_classifier(make_batch(images), probabilities, classifier)
     boxes = [_enlarge(box, factor, drawing.shape) for _, box in parts]
-    return [ReadDigit(*one) for one in zip(images, boxes, probabilities, reasons, strict=True)]
+    return _leave_out_stops([ReadDigit(*one) for one in zip(images, boxes, probabilities, reasons, strict=True)])
 
 
 def _hear_classifier(
@@ -123,6 +125,12 @@ def _hear_classifier(
     # In a line, what touches others or was parted badly need not look like a digit by itself.
     is_ambiguous = together.max(axis=1) < classifier.thresholds.confidence
     return together, ["ambiguous" if one else None for one in is_ambiguous.tolist()]
+
+
+def _leave_out_stops(found: list[ReadDigit]) -> list[ReadDigit]:
+    """Leave out what is far smaller both ways than the others: a stop that was taken for a digit."""
+    usual = median_high(digit.box[3] for digit in found)
+    return [digit for digit in found if max(digit.box[2:]) >= _STOP_SHARE * usual]
 
 
 def _enlarge(box: Box, factor: int, shape: tuple[int, ...]) -> Box:

@@ -53,6 +53,20 @@ def join(found: list[ReadDigit]) -> str:
     return "".join(str(digit.digit) for digit in found)
 
 
+@pytest.mark.parametrize("size", [20, 28])
+def test_read_number_leaves_out_a_looped_stop(size: int, reader: LineReader, small_digits: LabelledImages) -> None:
+    chosen = [5, 6, 7]
+    drawing = draw_line(small_digits.images[chosen], gap=60)
+    columns = np.flatnonzero((drawing < 128).any(axis=0))
+    gap = int(np.flatnonzero(np.diff(columns) > 40)[0])
+    middle = int(columns[gap] + columns[gap + 1]) // 2
+    bottom = int(np.flatnonzero((drawing < 128).any(axis=1))[-1])
+    rows, places = np.indices(drawing.shape)
+    distance = np.hypot(rows - bottom + size / 2, places - middle)
+    drawing[np.abs(distance - size / 2 + 3) < 3] = 0
+    assert join(read(reader, drawing)) == "".join(str(small_digits.labels[one]) for one in chosen)
+
+
 def draw_in_cell(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Put a digit into a printed box."""
     drawing = draw_line(image[None], 0)[:, 20:-20]
