@@ -7,6 +7,7 @@ gives boxes. What was parted goes to the classifier, too, whose word counts as f
 Drawings of one line are read. Two lines above each other are read as one, from left to right.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 from pathlib import Path
@@ -21,9 +22,10 @@ from digits.artifact import Artifact, read_artifact
 from digits.classifier import Classifier, Predict, open_graph
 from digits.errors import ArtifactError
 from digits.images import NUM_CLASSES, make_batch
+from digits.ink import Ink
 from digits.line_images import LINE_HEIGHT, frame_line, make_line_batch
 from digits.normalisation import normalise_ink
-from digits.parting import Box, part_ink
+from digits.parting import STROKE_INK, Box, part_ink
 
 NO_DIGIT = NUM_CLASSES
 """The last of the line network's eleven answers."""
@@ -105,10 +107,12 @@ def read_number(drawing: NDArray[np.uint8], reader: LineReader, classifier: Clas
     parts = part_ink(line.ink, [line.locate(step) for step in steps])
     if not parts:
         return []
+    chosen = _find_digits(line.ink, [box for _, box in parts])
+    parts = [parts[index] for index in chosen]
     images = np.array([normalise_ink(ink) for ink, _ in parts])
-    probabilities, reasons = _hear_classifier(make_batch(images), probabilities, classifier)
+    probabilities, reasons = _hear_classifier(make_batch(images), probabilities[chosen], classifier)
     boxes = [_enlarge(box, factor, drawing.shape) for _, box in parts]
-    return _leave_out_stops([ReadDigit(*one) for one in zip(images, boxes, probabilities, reasons, strict=True)])
+    return [ReadDigit(*one) for one in zip(images, boxes, probabilities, reasons, strict=True)]
 
 
 def _hear_classifier(
@@ -127,10 +131,22 @@ def _hear_classifier(
     return together, ["ambiguous" if one else None for one in is_ambiguous.tolist()]
 
 
-def _leave_out_stops(found: list[ReadDigit]) -> list[ReadDigit]:
-    """Leave out what is far smaller both ways than the others: a stop that was taken for a digit."""
-    usual = median_high(digit.box[3] for digit in found)
-    return [digit for digit in found if max(digit.box[2:]) >= _STOP_SHARE * usual]
+def _find_digits(ink: Ink, boxes: Sequence[Box]) -> list[int]:
+    """Return which parts are no stops: what is far smaller both ways than the others, and touches nothing."""
+    usual = median_high(height for *_, height in boxes)
+    return [
+        index
+        for index, box in enumerate(boxes)
+        if max(box[2:]) >= _STOP_SHARE * usual or (_crop_around(ink, box) > STROKE_INK).any()
+    ]
+
+
+def _crop_around(ink: Ink, box: Box) -> Ink:
+    """Return the ink one pixel round a box, and 0 inside of it."""
+    left, top, width, height = box
+    around = np.pad(ink, 1)[top : top + height + 2, left : left + width + 2]
+    around[1:-1, 1:-1] = 0
+    return around
 
 
 def _enlarge(box: Box, factor: int, shape: tuple[int, ...]) -> Box:

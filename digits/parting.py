@@ -15,7 +15,8 @@ from digits.components import Mask, label_components, measure_components
 from digits.ink import Ink
 
 Box = tuple[int, int, int, int]
-_STROKE_INK = 0.3
+STROKE_INK = 0.3
+"""More than the soft edge of a stroke."""
 _SIDE_STEP_COST = 0.03  # A pixel of ink costs 1, so a way that is 33 columns further round saves one.
 _HOLE_COST = 1.0
 _ASIDE_COST = 0.4  # Of as many pixels as the line is high, for a way that passes a digit closely.
@@ -37,7 +38,7 @@ def part_ink(ink: Ink, columns: Sequence[float]) -> list[tuple[Ink, Box]]:
     if not columns:
         return []
     width = ink.shape[1]
-    mask = ink > _STROKE_INK
+    mask = ink > STROKE_INK
     places = np.clip(np.rint(columns).astype(int), 0, width - 1)
     edges = np.pad(find_paths(mask, places), ((1, 1), (0, 0)))
     edges[-1] = width
@@ -137,7 +138,7 @@ def _cut_out(ink: Ink, own: Mask, place: int) -> tuple[Ink, Box]:
     window = np.s_[max(top - 2, 0) : bottom + 2, max(left - 2, 0) : right + 2]
     chosen = np.isin(labels[window], np.flatnonzero(kept) + 1)
     # The soft edge of a stroke lies just outside of it.
-    digit = np.where(_widen(chosen) & (chosen | (ink[window] <= _STROKE_INK)), ink[window], np.float32(0))
+    digit = np.where(_widen(chosen) & (chosen | (ink[window] <= STROKE_INK)), ink[window], np.float32(0))
     return digit, (int(left), int(top), int(right - left), int(bottom - top))
 
 

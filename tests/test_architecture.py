@@ -28,6 +28,7 @@ ALLOWED = {
     "parting": {"ink", "components"},
     "line_reading": {
         *("errors", "images", "artifact", "acceptance", "classifier", "line_images", "normalisation", "parting"),
+        "ink",
     },
     "line_marks": {"images", "ink"},
     "line_paper": {"images", "ink", "line_images"},
