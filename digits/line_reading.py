@@ -23,7 +23,7 @@ from digits.classifier import Classifier, Predict, open_graph
 from digits.errors import ArtifactError
 from digits.images import NUM_CLASSES, make_batch
 from digits.ink import Ink
-from digits.line_images import LINE_HEIGHT, frame_line, make_line_batch
+from digits.line_images import LINE_HEIGHT, FramedLine, frame_line, make_line_batch
 from digits.normalisation import normalise_ink
 from digits.parting import STROKE_INK, Box, part_ink
 
@@ -103,7 +103,7 @@ def read_number(drawing: NDArray[np.uint8], reader: LineReader, classifier: Clas
     line = frame_line(np.asarray(Image.fromarray(drawing).reduce(factor)) if factor > 1 else drawing)
     if line is None:
         return []
-    steps, probabilities = decode(reader.compute(make_line_batch(line.image[None]))[0])
+    line, steps, probabilities = _read_line(line, reader)
     parts = part_ink(line.ink, [line.locate(step) for step in steps])
     if not parts:
         return []
@@ -113,6 +113,24 @@ def read_number(drawing: NDArray[np.uint8], reader: LineReader, classifier: Clas
     probabilities, reasons = _hear_classifier(make_batch(images), probabilities[chosen], classifier)
     boxes = [_enlarge(box, factor, drawing.shape) for _, box in parts]
     return [ReadDigit(*one) for one in zip(images, boxes, probabilities, reasons, strict=True)]
+
+
+def _read_line(line: FramedLine, reader: LineReader) -> tuple[FramedLine, list[float], NDArray[np.float32]]:
+    """Return what `decode` makes of the network's answers, and the line as it was read.
+
+    Ones may stand closer together than the network can tell. Where it finds nothing else, it looks at the line twice as
+    wide, and is believed if it finds more of them.
+    """
+    found = line, *decode(reader.compute(make_line_batch(line.image[None]))[0])
+    if not _are_ones(found[2]):
+        return found
+    wide = line.widen()
+    again = wide, *decode(reader.compute(make_line_batch(wide.image[None]))[0])
+    return again if _are_ones(again[2]) and len(again[1]) > len(found[1]) else found
+
+
+def _are_ones(probabilities: NDArray[np.float32]) -> bool:
+    return bool((probabilities.argmax(axis=1) == 1).all())
 
 
 def _hear_classifier(

@@ -53,6 +53,16 @@ def join(found: list[ReadDigit]) -> str:
     return "".join(str(digit.digit) for digit in found)
 
 
+@pytest.mark.parametrize("num", [2, 4, 6, 8])
+def test_read_number_of_ones_close_together(num: int, reader: LineReader) -> None:
+    drawing = np.full((300, 500), 255, np.uint8)
+    for place in range(num):
+        drawing[80:220, 40 + 36 * place : 48 + 36 * place] = 0
+    found = read(reader, drawing)
+    assert join(found) == "1" * num
+    assert [one.box[0] for one in found] == pytest.approx([40 + 36 * place for place in range(num)], abs=4)
+
+
 @pytest.mark.parametrize("size", [20, 28])
 def test_read_number_leaves_out_a_looped_stop(size: int, reader: LineReader, small_digits: LabelledImages) -> None:
     chosen = [5, 6, 7]
