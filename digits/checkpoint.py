@@ -2,13 +2,17 @@
 
 import json
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import keras
 
 from digits.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 History = dict[str, list[float]]
 
@@ -24,14 +28,15 @@ class CheckpointSaver(keras.callbacks.Callback):
 
     Attributes:
         path: Ends in `.weights.h5`.
-        run: What tells this run from others, for JSON: settings and data.
+        run: What tells this run from others: settings and data.
         history: Keras's, of all epochs, also of those before the run was interrupted.
     """
 
-    def __init__(self, path: Path, run: dict[str, Any]) -> None:
+    def __init__(self, path: Path, config: "DataclassInstance", data_sha256: str, num_digits: int) -> None:
         super().__init__()
         self.path = path
-        self.run = json.loads(json.dumps(run))
+        run = {"config": asdict(config), "data_sha256": data_sha256, "num": num_digits}
+        self.run: dict[str, Any] = json.loads(json.dumps(run))
         self.history: History = {}
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:

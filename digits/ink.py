@@ -142,8 +142,7 @@ def _measure_levels(levels: NDArray[np.uint8]) -> tuple[float, float, float, flo
 
 def _is_ruled(inked: Mask, pen: Mask) -> bool:
     """Whether there are lines all over the width or height beside the pen's ink; a pencil's digit is in one place."""
-    near_pen = np.asarray(Image.fromarray(pen.view(np.uint8)).filter(ImageFilter.MaxFilter(5)), bool)
-    printed = inked & ~near_pen
+    printed = inked & ~widen(pen, 2)
     return max(float(printed.any(axis=axis).mean()) for axis in (0, 1)) > _RULED_SHARE
 
 
@@ -161,10 +160,15 @@ def keep_strokes(ink: Ink, stroke_ink: float = _STROKE_INK) -> Ink:
     areas[find_printed(labels, _mark_large(areas))] = 0
     mask &= _mark_large(areas)[labels]
     edge = max(2, round(max(ink.shape) / 128))
-    near = Image.fromarray(mask.view(np.uint8)).filter(ImageFilter.MaxFilter(3))
-    for _ in range(edge - 1):
-        near = near.filter(ImageFilter.MaxFilter(3))
-    return np.where(np.asarray(near, bool), ink, np.float32(0))
+    return np.where(widen(mask, edge), ink, np.float32(0))
+
+
+def widen(mask: Mask, num_pixels: int) -> Mask:
+    """Add what lies this near, sideways or by a corner."""
+    wide = Image.fromarray(mask.view(np.uint8))
+    for _ in range(num_pixels):
+        wide = wide.filter(ImageFilter.MaxFilter(3))
+    return np.asarray(wide, bool)
 
 
 def _mark_large(areas: NDArray[np.intp]) -> Mask:

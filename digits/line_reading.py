@@ -121,12 +121,17 @@ def _read_line(line: FramedLine, reader: LineReader) -> tuple[FramedLine, list[f
     Ones may stand closer together than the network can tell. Where it finds nothing else, it looks at the line twice as
     wide, and is believed if it finds more of them.
     """
-    found = line, *decode(reader.compute(make_line_batch(line.image[None]))[0])
-    if not _are_ones(found[2]):
-        return found
-    wide = line.widen()
-    again = wide, *decode(reader.compute(make_line_batch(wide.image[None]))[0])
-    return again if _are_ones(again[2]) and len(again[1]) > len(found[1]) else found
+    steps, probabilities = _ask(line, reader)
+    if _are_ones(probabilities):
+        wide = line.widen()
+        wide_steps, wide_probabilities = _ask(wide, reader)
+        if _are_ones(wide_probabilities) and len(wide_steps) > len(steps):
+            return wide, wide_steps, wide_probabilities
+    return line, steps, probabilities
+
+
+def _ask(line: FramedLine, reader: LineReader) -> tuple[list[float], NDArray[np.float32]]:
+    return decode(reader.compute(make_line_batch(line.image[None]))[0])
 
 
 def _are_ones(probabilities: NDArray[np.float32]) -> bool:

@@ -181,7 +181,7 @@ def train_line_network(
     training, held_out = hold_out(digits, config.held_out)
     network = build_line_network()
     compile_line_network(network, config)
-    saver = CheckpointSaver(checkpoint, {"config": asdict(config), "data_sha256": digits.sha256, "num": len(digits)})
+    saver = CheckpointSaver(checkpoint, config, digits.sha256, len(digits))
     first_epoch = saver.restore(network) if resume else 0
     fit_line_network(network, compose(training, config, config.num_lines), config, saver, first_epoch, verbose)
     served = add_probabilities(network)

@@ -4,7 +4,7 @@ Every random draw is a function of the seed and the step alone, never of what wa
 the same batches as one that was never stopped, and ends with the same weights.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras
@@ -104,7 +104,7 @@ def fit_network(
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    saver = CheckpointSaver(checkpoint, {"config": asdict(config), "data_sha256": digits.sha256, "num": len(digits)})
+    saver = CheckpointSaver(checkpoint, config, digits.sha256, len(digits))
     first_epoch = saver.restore(logits) if resume else 0
     logits.fit(
         make_batches(taught, config, first_epoch),
