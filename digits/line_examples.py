@@ -22,6 +22,9 @@ LINE_WIDTH = 224
 MAX_DIGITS = 8
 _LENGTHS = [0.08, 0.12, 0.16, 0.2, 0.2, 0.14, 0.07, 0.03]
 _FOREIGN = 0.06  # Of the lines hold letters and scribbles, or nothing.
+_ONE_PEN = 0.7  # Of the lines are written with one pen,
+_CANDIDATES = 6  # so that of this many digits the one is taken whose strokes are most alike.
+_ONE_FORM = 0.4  # Of the lines hold one form of each digit.
 _BOX_LEVEL = 64  # Of 255: what belongs to a digit's box.
 
 
@@ -82,7 +85,7 @@ def compose_lines(
             shapes = list(foreign[random.integers(len(foreign), size=random.integers(0, 4))])
         else:
             number = _draw_number(random)
-            shapes = [images[random.choice(of_digit[digit])] for digit in number]
+            shapes = _choose_shapes(images, of_digit, number, random)
         ink, num_written = _write(shapes, number, random)
         lines.images[place] = print_line(ink, random)
         number = number[:num_written]
@@ -100,17 +103,42 @@ def _draw_number(random: np.random.Generator) -> list[int]:
     return [int(random.choice(number))] * length if random.random() < 0.1 else number
 
 
+def _choose_shapes(
+    images: Images, of_digit: list[NDArray[np.intp]], number: list[int], random: np.random.Generator
+) -> list[Images]:
+    """Choose how each digit is written: mostly with one pen, often in one way however often it comes."""
+    num_candidates = _CANDIDATES if random.random() < _ONE_PEN else 1
+    is_repeated = random.random() < _ONE_FORM
+    pen = _measure_pen(images[random.choice(of_digit[number[0]])][None])[0]
+    chosen: dict[int, Images] = {}
+    shapes = []
+    for digit in number:
+        if digit not in chosen or not is_repeated:
+            candidates = images[random.choice(of_digit[digit], num_candidates)]
+            chosen[digit] = candidates[np.abs(_measure_pen(candidates) - pen).argmin()]
+        shapes.append(chosen[digit])
+    return shapes
+
+
+def _measure_pen(images: Images) -> NDArray[np.float64]:
+    """Return about how wide strokes are, in pixels: their ink by half their outline; float64 `(n,)`."""
+    ink = images.astype(np.float64)
+    outline = sum(np.abs(np.diff(ink, axis=axis)).sum(axis=(1, 2)) for axis in (1, 2))
+    width: NDArray[np.float64] = 2 * ink.sum(axis=(1, 2)) / np.maximum(outline, 1)
+    return width
+
+
 def _draw_hand(random: np.random.Generator) -> Hand:
     has_tall_ones = random.random() < 0.12
     height = random.uniform(20, 29) if random.random() < 0.75 and not has_tall_ones else random.uniform(13, 22)
     return Hand(
         height=height,
-        stretch=float(np.exp(random.normal(-0.03, 0.24))),
+        stretch=float(np.exp(random.normal(0, 0.27))),
         slant=random.normal(0.12, 0.22),
         gap=height * random.uniform(-0.18, 0.32),
         pen=random.uniform(-1.2, 0.5),
         unevenness=random.uniform(0.1, 0.3) if random.random() < 0.2 else random.uniform(0.05, 0.14),
-        zero_size=random.uniform(0.45, 1) if random.random() < 0.4 else 1.0,
+        zero_size=random.uniform(0.4, 1) if random.random() < 0.4 else 1.0,
         one_size=random.uniform(1.1, 1.5) if has_tall_ones else 1.0,
         drift=random.normal(0, 0.02),
         is_linked=bool(random.random() < 0.35),
@@ -139,13 +167,13 @@ def _write(shapes: list[Images], number: list[int], random: np.random.Generator)
         right = left + drawn.shape[1]
         left = right + hand.gap + hand.height * random.normal(0, 0.05)
         is_thousand = len(shapes) - place in (4, 7)
-        if (is_thousand and random.random() < 0.5) or random.random() < 0.03:
+        if (is_thousand and random.random() < 0.5) or random.random() < 0.06:
             left = marks.stop(max(left, right) if hand.gap < 0 else left)
     return _finish(ink, marks, hand, max(left, right), random), len(number)
 
 
 def _finish(ink: Ink, marks: Marks, hand: Hand, right: float, random: np.random.Generator) -> Ink:
-    if random.random() < 0.4:
+    if random.random() < 0.45:
         marks.end(right)
     return np.maximum(_change_pen(ink, hand.pen), marks.draw())
 

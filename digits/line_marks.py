@@ -7,7 +7,16 @@ from digits.images import MAX_PIXEL
 from digits.ink import Ink
 
 _ENLARGED = 2  # Times the line's size, where the marks are drawn.
-_ENDS = ("dash", "equals", "stop", "stop dash", "hash", "frame", "wave")
+_ENDS = {
+    "stop": 0.24,
+    "stop dash": 0.22,
+    "dash": 0.16,
+    "equals": 0.14,
+    "stop equals": 0.08,
+    "hash": 0.06,
+    "frame": 0.05,
+    "wave": 0.05,
+}
 _BEGINNINGS = ("frame", "dash", "dot", "equals")
 
 
@@ -33,12 +42,25 @@ class Marks:
         return np.asarray(self._sheet.resize(self._size, Image.Resampling.BOX), np.float32) / np.float32(MAX_PIXEL)
 
     def stop(self, left: float) -> float:
-        """Write a stop or a comma, and return where to go on."""
+        """Write a stop, a comma, a small ring or a short dash, and return where to go on."""
         random, height = self._random, self._height
-        x, y = left + height * random.uniform(0, 0.12), self._bottom - height * random.uniform(0, 0.12)
-        length = height * (random.uniform(0, 0.08) if random.random() < 0.6 else random.uniform(0.1, 0.35))
-        self._line([(x, y - self._pen / 2), (x - length * random.uniform(0, 0.6), y + length)])
-        return x + self._pen + height * random.uniform(0, 0.4)
+        pen = self._pen * random.uniform(0.8, 1.8)
+        x, y = left + height * random.uniform(0, 0.15), self._bottom - height * random.uniform(-0.05, 0.18)
+        kind = random.choice(["dot", "comma", "ring", "dash"], p=[0.52, 0.36, 0.06, 0.06])
+        if kind == "ring":
+            radius = height * random.uniform(0.03, 0.09)
+            turn = np.linspace(0, random.uniform(5, 7), 10)
+            points = [(x + radius * (1 + float(np.cos(t))), y - radius * (1 + float(np.sin(t)))) for t in turn]
+            self._line(points)
+            return x + 2 * radius + self._pen + height * random.uniform(0, 0.4)
+        if kind == "dash":
+            length = height * random.uniform(0.08, 0.25)
+            self._dash(x, y, length)
+            return x + length + height * random.uniform(0, 0.3)
+        length = height * (random.uniform(0, 0.08) if kind == "dot" else random.uniform(0.1, 0.5))
+        start = y - pen / 2 - length * random.uniform(0, 0.4)
+        self._line([(x, start), (x - length * random.uniform(-0.2, 0.6), start + length)], pen)
+        return x + pen + height * random.uniform(0, 0.4)
 
     def begin(self, left: float) -> float:
         """Write what comes before the first digit, and return where to go on."""
@@ -57,14 +79,14 @@ class Marks:
     def end(self, left: float) -> None:
         """Write what comes after the last digit."""
         random, height = self._random, self._height
-        kind = random.choice(_ENDS)
-        x, length = left + height * random.uniform(0.05, 0.6), height * random.uniform(0.25, 1.2)
+        kind = str(random.choice(list(_ENDS), p=list(_ENDS.values())))
+        x, length = left + height * random.uniform(0.05, 0.6), height * random.uniform(0.12, 1.2)
         middle = self._bottom - height * random.uniform(0.2, 0.7)
         if kind.startswith("stop"):
             x = self.stop(x) + height * random.uniform(0, 0.2)
-        if kind in ("dash", "stop dash", "equals", "hash"):
+        if kind not in ("stop", "frame", "wave"):
             self._dash(x, middle, length)
-        if kind in ("equals", "hash"):
+        if kind in ("equals", "stop equals", "hash"):
             self._dash(x, middle + height * random.uniform(0.15, 0.3), length * random.uniform(0.6, 1))
         if kind == "hash":
             for at in (x + random.uniform(0.2, 0.45) * length, x + random.uniform(0.55, 0.8) * length):

@@ -47,7 +47,7 @@ class LineConfig:
     """The settings; written into the artifact. None was chosen on the test digits."""
 
     seed: int = 42
-    num_lines: int = 200_000
+    num_lines: int = 140_000
     epochs: int = 3
     batch_size: int = 50
     learning_rate: float = 6e-3

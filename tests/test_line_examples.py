@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from digits.dataset import LabelledImages
 from digits.line_examples import LINE_WIDTH, MAX_DIGITS, LineExamples, compose_lines
@@ -52,3 +53,19 @@ def test_compose_lines_are_legible(lines: LineExamples) -> None:
     """The shipped network never saw these lines, though it knows the digits on them."""
     reader = load_line_reader(ROOT / "models" / "lines.h5")
     assert score_lines(reader.compute, make_line_batch(lines.images), lines.list_numbers()) > 0.8
+
+
+def test_compose_lines_most_are_written_with_one_pen() -> None:
+    bars = np.zeros((40, 28, 28), np.uint8)
+    bars[:20, 4:24, 13:15] = bars[20:, 4:24, 10:18] = 255
+    composed = compose_lines(bars, np.tile(np.arange(10), 4), bars[:1], range(300), seed=1)
+    pens = [measure_strokes(image) for image in composed.images]
+    uneven = [pen.max() > 2 * pen.min() for pen in pens if len(pen) > 2]
+    assert len(uneven) > 100
+    assert np.mean(uneven) < 0.65  # 0.8 with a pen for each digit; paper adds strokes of its own.
+
+
+def measure_strokes(image: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Return how wide each stroke is that the middle row crosses."""
+    crossed = np.flatnonzero(np.diff(image[LINE_HEIGHT * 2 // 3] > 128, prepend=False, append=False))
+    return crossed[1::2] - crossed[::2]
