@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from manifests import ROOT, Object, get_only, read_objects, render, validate
+from manifests import KUSTOMIZATIONS, ROOT, Object, get_container, get_only, read_objects, render, validate
 from prometheus_client.parser import text_string_to_metric_families
 
 sys.path.insert(0, str(ROOT / "tests" / "service"))
@@ -73,7 +73,7 @@ def render_with(tmp_path: Path, component: Path, resources: str = "[]") -> list[
     """Render an overlay that adds a component; kustomize takes only relative paths."""
     upwards = Path(*[".."] * len(tmp_path.resolve().relative_to("/").parts))
     (tmp_path / "kustomization.yaml").write_text(
-        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: digits\n"
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
         f"resources: {resources.replace('ROOT', str(upwards / ROOT.relative_to('/')))}\n"
         f"components: [{upwards / component.relative_to('/')}]\n"
     )
@@ -86,14 +86,28 @@ def test_component_adds_dashboard_and_monitor(tmp_path: Path) -> None:
     assert dashboard["metadata"]["labels"] == {"grafana_dashboard": "1"}
     assert json.loads(dashboard["data"]["dashboard.json"])["uid"] == "digits"
     (endpoint,) = get_only(objects, "ServiceMonitor")["spec"]["endpoints"]
-    assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
+    assert endpoint["path"] == "/metrics"
 
 
-def test_monitor_selects_the_gateways_service_and_its_port() -> None:
-    (monitor,) = read_objects("kube-config/components/monitoring/servicemonitor.yaml")
-    (service,) = read_objects("kube-config/gateway-service.yaml")
-    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
-    assert monitor["spec"]["endpoints"][0]["port"] in {port["name"] for port in service["spec"]["ports"]}
+@pytest.mark.parametrize("overlay", KUSTOMIZATIONS)
+def test_component_lands_in_the_gateways_namespace(tmp_path: Path, overlay: str) -> None:
+    objects = render_with(tmp_path, COMPONENT, f"[ROOT/{overlay}]")
+    added = [get_only(objects, "ConfigMap", "digits-dashboard")]
+    added += [get_only(objects, kind) for kind in ("ServiceMonitor", "PrometheusRule")]
+    gateway = get_only(objects, "Deployment")
+    assert {one["metadata"].get("namespace") for one in added} == {gateway["metadata"]["namespace"]} == {"digits"}
+
+
+@pytest.mark.parametrize("overlay", KUSTOMIZATIONS)
+def test_monitor_selects_the_gateways_service_and_a_port_of_its_pods(tmp_path: Path, overlay: str) -> None:
+    objects = render_with(tmp_path, COMPONENT, f"[ROOT/{overlay}]")
+    monitor, service = get_only(objects, "ServiceMonitor")["spec"], get_only(objects, "Service")
+    assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    (endpoint,) = monitor["endpoints"]
+    # `port` would be looked for among the service's ports, `targetPort` is among the pod's.
+    assert "port" not in endpoint
+    (port,) = get_container(get_only(objects, "Deployment"))["ports"]
+    assert endpoint["targetPort"] == port["name"] == service["spec"]["ports"][0]["targetPort"]
 
 
 def test_autoscaler_can_go_by_requests_in_flight_beside_cpu(tmp_path: Path, known: Labels) -> None:
