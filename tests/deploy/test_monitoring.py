@@ -13,20 +13,29 @@ from prometheus_client.parser import text_string_to_metric_families
 sys.path.insert(0, str(ROOT / "tests" / "service"))
 from server import Server, copy_model, serve
 
+sys.path.insert(0, str(ROOT / "web_service"))
+from app.guard import HEALTH_PATHS
+
 COMPONENT = ROOT / "kube-config" / "components" / "monitoring"
 # What Prometheus adds to every sample of a pod.
 TARGET_LABELS = {"namespace", "pod"}
 STATISTICS = {"mean_ink": 33.3, "centre_row": 13.5, "centre_column": 13.5, "confidence": 0.99}
 
+ASKED_FOR = ("/predict", "/predict/batch", "/predict/image", "/read", "/v2/models/digits/infer", "other")
+
 Labels = dict[str, set[str]]
+
+
+def list_rules() -> list[Object]:
+    (rules,) = read_objects("kube-config/components/monitoring/alerts.yaml")
+    return [rule for group in rules["spec"]["groups"] for rule in group["rules"]]
 
 
 def list_expressions() -> list[str]:
     """Return every expression of dashboard and alerts that reads the service's own metrics."""
     dashboard = json.loads((COMPONENT / "dashboard.json").read_text())
-    (rules,) = read_objects("kube-config/components/monitoring/alerts.yaml")
     found = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    found += [rule["expr"] for group in rules["spec"]["groups"] for rule in group["rules"]]
+    found += [rule["expr"] for rule in list_rules()]
     return [one for one in found if re.search(r"\b(digits|process)_", re.sub(r'"[^"]*"', "", one))]
 
 
@@ -54,6 +63,25 @@ def test_expression_names_metrics_and_labels_that_exist(known: Labels, expressio
     labels = set(re.findall(r"(\w+)(?:=~|!~|!=|=)", unquoted))
     labels |= {name for listed in re.findall(r"\bby \(([^)]*)\)", unquoted) for name in listed.split(", ")}
     assert labels <= TARGET_LABELS.union(*(known[name] for name in names))
+
+
+def test_alerts_take_shares_of_what_clients_ask_for() -> None:
+    shares = [rule["expr"] for rule in list_rules() if "/ sum(rate(digits_http_requests_total" in rule["expr"]]
+    assert len(shares) == 3
+    for expression in shares:
+        (left_out,) = re.findall(
+            r'/ sum\(rate\(digits_http_requests_total{namespace="digits", route!~"([^"]*)"}', expression
+        )
+        assert [path for path in HEALTH_PATHS if not re.fullmatch(left_out, path)] == []
+        assert [path for path in ASKED_FOR if re.fullmatch(left_out, path)] == []
+
+
+@pytest.mark.parametrize("rule", list_rules(), ids=lambda rule: rule["alert"])
+def test_alert_is_in_the_table_that_it_points_at(rule: Object) -> None:
+    document, heading = re.fullmatch(r'(\S+), "(.*)"', rule["annotations"]["runbook"]).groups()
+    section = (ROOT / document).read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    seen = [line.split(" | ")[0] for line in section.splitlines() if line.startswith("| ")]
+    assert any(f"`{rule['alert']}`" in one for one in seen)
 
 
 def test_dashboard_shows_every_metric_of_the_service(known: Labels) -> None:
