@@ -17,6 +17,8 @@ _LIGHT_SIDE = 64  # The light on the paper is measured on this many pixels.
 _STROKE_SHARE = 0.4  # Of the longer side: what is wider is no stroke, but a shadow.
 _STROKE_SHARE_IN_SHADOW = 0.2
 _EVEN_LEVELS = 25  # Of 255, between the darker and the lighter fifth of the border.
+_OUTLINE_SHARE = 0.06  # Of the longer side, at the most, is an outline wide,
+_OUTLINE_LEVELS = 100  # and differs from what is usual by more.
 _MIN_CONTRAST = 0.1  # Of the paper's brightness, as yellow has on white; fainter is no ink.
 _MIN_CONTRAST_IN_SHADOW = 0.22
 _MIN_CONTRAST_TO_NOISE = 4.0
@@ -56,7 +58,8 @@ def measure_contrast(drawing: NDArray[np.uint8]) -> tuple[Ink, Light]:
     Returns:
         float32 `(height, width)` in [0, 1], a share of the paper's brightness; and the light that it was seen in.
     """
-    border = _count_levels(np.concatenate([drawing[0], drawing[-1], drawing[:, 0], drawing[:, -1]]))
+    drawing = _fill_outline(drawing)
+    border = _count_levels(np.concatenate(_list_sides(drawing)))
     # So few pixels are no photo: what varies along their border is a digit that touches it.
     is_photo = max(drawing.shape) > _LIGHT_SIDE
     is_even = not is_photo or _find_level(border, 0.8) - _find_level(border, 0.2) <= _EVEN_LEVELS
@@ -70,10 +73,38 @@ def measure_contrast(drawing: NDArray[np.uint8]) -> tuple[Ink, Light]:
     return contrast.clip(0, 1), Light(is_photo, min_contrast)
 
 
+def _fill_outline(drawing: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Put paper in place of an outline along the picture's edge: a cell that was cut out, a window's border."""
+    usual = _find_level(_count_levels(drawing), 0.5)
+    height, width = drawing.shape
+    most = min(max(1, round(_OUTLINE_SHARE * max(height, width))), (min(height, width) - 1) // 2)
+    for wide in range(most + 1):
+        inside = drawing[wide : height - wide, wide : width - wide]
+        sides = np.array([_count_levels(side) for side in _list_sides(inside)])
+        if not all(_is_outline(side, usual) for side in sides):
+            break
+    # Else it is paper, round a digit that fills more than half of the picture.
+    is_paper_inside = abs(_find_level(sides.sum(axis=0), 0.5) - usual) <= _EVEN_LEVELS
+    return np.pad(inside, wide, "edge") if wide and is_paper_inside else drawing
+
+
+def _list_sides(drawing: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """Return the first and last row and column."""
+    return [drawing[0], drawing[-1], drawing[:, 0], drawing[:, -1]]
+
+
+def _is_outline(counts: NDArray[np.intp], usual: int) -> bool:
+    is_even = _find_level(counts, 0.9) - _find_level(counts, 0.1) <= _EVEN_LEVELS
+    return is_even and abs(_find_level(counts, 0.5) - usual) > _OUTLINE_LEVELS
+
+
 def _is_lighter_than(paper: int, drawing: NDArray[np.uint8]) -> bool:
-    """Compare paper with the darkest and the lightest that there is."""
+    """Compare paper with the darkest and the lightest that there is, or where both are rare, with all that there is."""
     counts = _count_levels(drawing)
-    return _find_level(counts, 0.99) - paper > paper - _find_level(counts, 0.01)
+    lighter, darker = _find_level(counts, 0.99) - paper, paper - _find_level(counts, 0.01)
+    if max(lighter, darker) > _EVEN_LEVELS:
+        return lighter > darker
+    return float(counts @ (np.arange(len(counts)) - paper) ** 3.0) > 0
 
 
 def _is_ink_light(drawing: NDArray[np.uint8]) -> bool:

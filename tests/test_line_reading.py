@@ -92,6 +92,13 @@ def test_read_number_in_the_cells_of_a_form(first: int, reader: LineReader, smal
     assert join(read(reader, drawing)) == "".join(map(str, small_digits.labels[chosen]))
 
 
+@pytest.mark.parametrize("wide", [1, 6])
+def test_read_number_in_one_box_along_the_edge(wide: int, reader: LineReader, small_digits: LabelledImages) -> None:
+    drawing = draw_line(small_digits.images[:4], gap=25)
+    drawing[:wide] = drawing[-wide:] = drawing[:, :wide] = drawing[:, -wide:] = 0
+    assert join(read(reader, drawing)) == "".join(map(str, small_digits.labels[:4]))
+
+
 @pytest.mark.parametrize("first", [0, 4, 10, 15, 20, 25, 30, 35])
 def test_read_number_spaced_digits(first: int, reader: LineReader, small_digits: LabelledImages) -> None:
     chosen = slice(first, first + 5)

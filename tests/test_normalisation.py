@@ -58,6 +58,7 @@ def print_beside(brightness: NDArray[np.floating], level: float, *places: tuple[
 
 ALL = slice(None)
 FRAME = [(slice(8, 192), slice(x, x + 2)) for x in (8, 190)] + [(slice(y, y + 2), slice(8, 192)) for y in (8, 190)]
+EDGES = [(ALL, slice(0, 5)), (ALL, slice(195, 200)), (slice(0, 5), ALL), (slice(195, 200), ALL)]
 NOISE = np.random.default_rng(0).normal(0, 0.03, (CANVAS, CANVAS))
 SHEETS = {
     "dark on light": lambda ink: finish(1 - ink),
@@ -71,6 +72,8 @@ SHEETS = {
     "a margin's line": lambda ink: finish(print_beside(1 - ink, 0.4, (ALL, slice(12, 15)))),
     "the sheet's edge": lambda ink: finish(print_beside(1 - ink, 0.2, (ALL, slice(0, 8)))),
     "a frame": lambda ink: finish(print_beside(1 - ink, 0.3, *FRAME)),
+    "an outline along the edge": lambda ink: finish(print_beside(1 - ink, 0, *EDGES)),
+    "light on dark, outlined": lambda ink: finish(print_beside(ink, 0.9, *EDGES)),
     "pencil and a black dot": lambda ink: finish(print_beside(1 - 0.3 * ink, 0, (slice(5, 14), slice(5, 14)))),
     "lined paper, uneven light, noise": lambda ink: finish(shade() * rule() * (1 - 0.9 * ink) + NOISE / 2),
 }
@@ -107,6 +110,30 @@ def test_normalise_drawing_of_any_size_and_place_is_read(
     )
     right = shipped.predict(make_batch(images)).argmax(axis=1) == small_digits.labels[:50]
     assert right.sum() >= 49
+
+
+@pytest.mark.parametrize("noise", [0, 3])
+@pytest.mark.parametrize("is_light", [True, False])
+def test_normalise_drawing_of_little_ink_on_a_large_sheet_is_read(
+    is_light: bool, noise: float, small_digits: LabelledImages, shipped: Classifier
+) -> None:
+    ink = np.zeros((800, 1000), np.float32)
+    random = np.random.default_rng(0)
+    images = []
+    for image in small_digits.images[:20]:
+        ink[300:500, 400:600] = enlarge(image, 84, 58, 58)  # Less than a hundredth of the sheet.
+        levels = (40 + 180 * ink if is_light else 220 - 180 * ink) + random.normal(0, noise, ink.shape)
+        images.append(normalise_drawing(levels.astype(np.uint8)))
+    right = shipped.predict(make_batch(np.stack(images))).argmax(axis=1) == small_digits.labels[:20]
+    assert right.sum() >= 19
+
+
+def test_normalise_drawing_of_a_bold_digit_keeps_its_margin_for_paper() -> None:
+    rows, columns = np.indices((100, 60))
+    distance = np.hypot((rows - 49.5) / 48, (columns - 29.5) / 28)
+    ink = extract_ink(np.where((distance < 1) & (distance > 0.2), 0, 255).astype(np.uint8))
+    assert ink[50, 10] == 1
+    assert ink[50, 30] == ink[0, 0] == 0
 
 
 def test_normalise_drawing_of_a_thin_one_leaves_out_the_lines_of_the_paper(shipped: Classifier) -> None:
