@@ -39,7 +39,8 @@ def hasty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def locked_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp("locked"), DIGITS_API_KEY=KEY) as running:
+    # As it comes from a file.
+    with serve(tmp_path_factory.mktemp("locked"), DIGITS_API_KEY=f"{KEY}\n") as running:
         yield running
         assert KEY not in running.log
 

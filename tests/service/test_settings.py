@@ -52,6 +52,30 @@ def test_settings_out_of_bounds_name_variable_value_and_bound(
         read_settings()
 
 
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
+def test_settings_take_a_key_without_the_end_of_its_line(monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+    monkeypatch.setenv("DIGITS_API_KEY", f"one that nobody guesses{ending}")
+    api_key = read_settings().api_key
+    assert api_key is not None
+    assert api_key.get_secret_value() == "one that nobody guesses"
+
+
+@pytest.mark.parametrize(
+    "key", ["\n", "s3cret\n\n", "s3\ncret", " s3cret", "s3cret ", "s3cret\t", "s3crét", "s3cret\udcff"]
+)
+def test_settings_refuse_a_key_that_no_header_carries_and_do_not_show_it(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("DIGITS_API_KEY", key)
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings()
+    assert str(caught.value) == (
+        "DIGITS_API_KEY: received one that is not shown, "
+        "expected: printable ASCII, with no blank at its beginning or end."
+    )
+    assert "s3" not in str(caught.value.__cause__)
+
+
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Settings().num_threads = 2

@@ -1,9 +1,11 @@
 """The service's settings, read once from the environment when it starts."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from digits.drawings import MAX_DRAWING_PIXELS
@@ -13,12 +15,16 @@ from digits.images import SIZE
 ENV_PREFIX = "DIGITS_"
 # Found from this file, so that the working directory does not matter.
 _REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
+# What a header carries unchanged.
+_HEADER_TEXT = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 
 class Settings(BaseSettings):
     """What an operator can set: `DIGITS_MODEL_PATH=/models/mine.h5` and so on. An empty variable counts as unset."""
 
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True
+    )
 
     model_path: Path = Field(
         default=_REPOSITORY_ROOT / "models" / "digits.h5",
@@ -99,6 +105,18 @@ class Settings(BaseSettings):
         description="If set, requests must carry it: `Authorization: Bearer <key>`; not for health, /metrics and page.",
     )
 
+    @field_validator("api_key")
+    @classmethod
+    def _check_api_key(cls, api_key: SecretStr | None) -> SecretStr | None:
+        """Refuse a key that no request could carry, which would lock everybody out."""
+        if api_key is None:
+            return None
+        # A file made by an editor or by `echo` ends with one.
+        key = api_key.get_secret_value().removesuffix("\n").removesuffix("\r")
+        if not _HEADER_TEXT.fullmatch(key):
+            raise PydanticCustomError("api_key", "printable ASCII, with no blank at its beginning or end")
+        return SecretStr(key)
+
 
 def read_settings() -> Settings:
     """Read the environment.
@@ -109,9 +127,12 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        faults = [
-            f"{ENV_PREFIX}{'.'.join(map(str, fault['loc'])).upper()}: received {str(fault['input'])[:64]!r}, "
-            f"expected: {fault['msg'].removeprefix('Input should be ')}."
-            for fault in error.errors(include_url=False)
-        ]
-        raise ConfigurationError(" ".join(faults)) from error
+        faults = error.errors(include_url=False)
+        raise ConfigurationError(" ".join(map(_describe_fault, faults))) from error
+
+
+def _describe_fault(fault: ErrorDetails) -> str:
+    is_secret = fault["loc"] == ("api_key",)
+    received = "one that is not shown" if is_secret else repr(str(fault["input"])[:64])
+    name = ".".join(map(str, fault["loc"])).upper()
+    return f"{ENV_PREFIX}{name}: received {received}, expected: {fault['msg'].removeprefix('Input should be ')}."
