@@ -133,7 +133,7 @@ def test_normalise_drawing_of_a_bold_digit_keeps_its_margin_for_paper() -> None:
     distance = np.hypot((rows - 49.5) / 48, (columns - 29.5) / 28)
     ink = extract_ink(np.where((distance < 1) & (distance > 0.2), 0, 255).astype(np.uint8))
     assert ink[50, 10] == 1
-    assert ink[50, 30] == ink[0, 0] == 0
+    assert ink[50, 30] == ink[0].max() == ink[:, 0].max() == 0
 
 
 def test_normalise_drawing_of_a_thin_one_leaves_out_the_lines_of_the_paper(shipped: Classifier) -> None:
