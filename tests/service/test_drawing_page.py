@@ -22,6 +22,7 @@ PHONE = {"width": 360, "height": 740}
 SCRIBBLE = [(0.1, 0.1), (0.9, 0.9), (0.2, 0.8), (0.9, 0.1), (0.5, 0.95), (0.1, 0.5), (0.95, 0.5), (0.5, 0.1)]
 # The browser's own words for an answer that is no 200; the page tells them in better ones.
 REFUSED = "Failed to load resource"
+KEY_FIELD = "Key of this service"
 
 Paint = Callable[[ImageDraw.ImageDraw], None]
 
@@ -286,14 +287,54 @@ def test_page_asks_for_the_key_and_forgets_it(browser: Browser, locked_server: S
     with open_page(browser, locked_server, allowed=REFUSED) as page:
         write(page, 7)
         expect(page.get_by_role("alert")).to_contain_text("This service asks for a key.")
-        page.get_by_label("Key of this service").fill(KEY)
+        page.get_by_label(KEY_FIELD).fill(KEY)
         page.keyboard.press("Enter")
         expect_digit(page, 7)
-        expect(page.get_by_label("Key of this service")).to_be_hidden()
+        expect(page.get_by_label(KEY_FIELD)).to_be_hidden()
         assert page.evaluate("() => [localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
         page.reload()
         write(page, 7)
         expect(page.get_by_role("alert")).to_contain_text("This service asks for a key.")
+
+
+@pytest.mark.parametrize("key", ["“curly”", "clé", ""])
+def test_page_keeps_asking_after_a_key_that_no_header_carries(
+    browser: Browser, locked_server: Server, key: str
+) -> None:
+    with open_page(browser, locked_server, allowed=REFUSED) as page:
+        write(page, 7)
+        page.get_by_label(KEY_FIELD).fill(key)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text("expected plain letters, digits and signs")
+        page.get_by_label(KEY_FIELD).fill(KEY)
+        page.keyboard.press("Enter")
+        expect_digit(page, 7)
+
+
+def test_page_tells_a_wrong_key_from_none(browser: Browser, locked_server: Server) -> None:
+    with open_page(browser, locked_server, allowed=REFUSED) as page:
+        write(page, 7)
+        page.get_by_label(KEY_FIELD).fill("another")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text("That is not the key of this service.")
+        expect(page.get_by_label(KEY_FIELD)).to_be_focused()
+
+
+def test_page_asks_for_no_key_where_the_sheet_is_empty(browser: Browser, locked_server: Server) -> None:
+    with open_page(browser, locked_server, allowed=REFUSED) as page:
+        write(page, 7)
+        expect(page.get_by_label(KEY_FIELD)).to_be_visible()
+        press(page, "Clear")
+        expect(page.get_by_label(KEY_FIELD)).to_be_hidden()
+
+
+def test_focus_goes_to_the_sheet_once_the_key_is_taken(browser: Browser, locked_server: Server) -> None:
+    with open_page(browser, locked_server, allowed=REFUSED) as page:
+        write(page, 7)
+        page.get_by_label(KEY_FIELD).fill(KEY)
+        page.keyboard.press("Enter")
+        expect_digit(page, 7)
+        expect(page.locator("#ink")).to_be_focused()
 
 
 def copy_command(page: Page) -> str:
@@ -338,7 +379,7 @@ def test_copied_command_names_a_large_photo(page: Page, tmp_path: Path) -> None:
 def test_copied_command_holds_no_key(browser: Browser, locked_server: Server, tmp_path: Path) -> None:
     with open_page(browser, locked_server, allowed=REFUSED) as page:
         write(page, 7)
-        page.get_by_label("Key of this service").fill(KEY)
+        page.get_by_label(KEY_FIELD).fill(KEY)
         press(page, "Use it")
         expect_digit(page, 7)
         command = copy_command(page)

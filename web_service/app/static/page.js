@@ -8,6 +8,8 @@ import { Sheet } from "./sheet.js";
 
 // Relative, so that the page works below a prefix, too.
 const PATHS = { one: "predict/image", several: "read" };
+// What a header can carry; at anything else fetch fails as if there were no service.
+const SENDABLE = /^[\x20-\x7e]+$/;
 const find = (selector) => document.querySelector(selector);
 
 const desk = find("#desk");
@@ -18,7 +20,8 @@ const command = find("#command");
 const fileInput = find("#file");
 let retryTimer = 0;
 
-const sheet = new Sheet(find("#ink"), readSheet);
+const ink = find("#ink");
+const sheet = new Sheet(ink, readSheet);
 const reader = new Reader(takeAnswer, takeTrouble);
 
 function readSheet(isFinished) {
@@ -27,11 +30,11 @@ function readSheet(isFinished) {
   find("#clear").disabled = find("#copy").disabled = sheet.isEmpty;
   paper.classList.toggle("used", !sheet.isEmpty);
   paper.classList.toggle("unseen-photo", Boolean(sheet.photo && !sheet.photo.bitmap));
-  find("#ink").setAttribute("aria-label", sheet.description);
+  ink.setAttribute("aria-label", sheet.description);
   setNotice("");
   if (sheet.isEmpty) {
     reader.forget();
-    trouble.hidden = true;
+    hideTrouble();
     showNothing(desk.dataset.mode);
     return;
   }
@@ -39,19 +42,44 @@ function readSheet(isFinished) {
 }
 
 function takeAnswer(answer, question) {
-  trouble.hidden = keyForm.hidden = true;
+  hideTrouble();
   if (question.path === PATHS.one) showDigit(answer, question.isFinished);
   else showNumber(answer, (box) => sheet.place(box), question.isFinished);
 }
 
 function takeTrouble(error) {
   showTrouble();
-  trouble.querySelector("p").textContent = error.message;
-  trouble.hidden = false;
+  sayTrouble(error.message);
   const needsKey = error.code === "unauthorized";
-  keyForm.hidden = !needsKey;
+  showKeyForm(needsKey);
   trouble.querySelector("button").hidden = needsKey;
   if (error.retrySeconds) retryTimer = setTimeout(() => readSheet(true), 1000 * error.retrySeconds);
+}
+
+function sayTrouble(text) {
+  trouble.querySelector("p").textContent = text;
+  trouble.hidden = false;
+}
+
+function hideTrouble() {
+  trouble.hidden = true;
+  showKeyForm(false);
+}
+
+function showKeyForm(isNeeded) {
+  // From a field that goes away the focus would fall to nothing.
+  if (!isNeeded && keyForm.contains(document.activeElement)) ink.focus({ preventScroll: true });
+  keyForm.hidden = !isNeeded;
+}
+
+function takeKey(key) {
+  if (!SENDABLE.test(key)) {
+    reader.forget();
+    sayTrouble("That cannot be a key: expected plain letters, digits and signs, no accents or curly quotes.");
+    return;
+  }
+  reader.key = key;
+  readSheet(true);
 }
 
 /** Change what is on the sheet altogether: an answer that is still to come would belong to something else. */
@@ -116,8 +144,7 @@ fileInput.addEventListener("change", async () => {
 });
 keyForm.addEventListener("submit", (event) => {
   event.preventDefault();
-  reader.key = find("#key-field").value.trim();
-  readSheet(true);
+  takeKey(find("#key-field").value.trim());
 });
 addEventListener("keydown", handleKey);
 addEventListener("paste", (event) => takePhoto(findPhoto(event.clipboardData)));

@@ -73,11 +73,11 @@ export class Reader {
     }
     const content = await response.json().catch(() => null);
     if (response.ok && content) return content;
-    throw describeRefusal(response, content?.error);
+    throw describeRefusal(response, content?.error, "Authorization" in headers);
   }
 }
 
-function describeRefusal(response, error) {
+function describeRefusal(response, error, hadKey) {
   const waited = Number(response.headers.get("Retry-After")) || DEFAULT_RETRY_SECONDS;
   const retrySeconds = response.status === 503 ? waited : null;
   if (error?.code === "model_not_ready") {
@@ -87,7 +87,8 @@ function describeRefusal(response, error) {
     return new Trouble("Many people are drawing at this moment. It tries again by itself.", { retrySeconds });
   }
   if (error?.code === "unauthorized") {
-    return new Trouble("This service asks for a key. Enter it below, and your drawing is read.", { code: error.code });
+    const said = hadKey ? "That is not the key of this service." : "This service asks for a key.";
+    return new Trouble(`${said} Enter it below, and your drawing is read.`, { code: error.code });
   }
   const said = error ? `${error.message} ${error.hint}` : `The service answered ${response.status}. Try again later.`;
   return new Trouble(said, { code: error?.code, retrySeconds });
