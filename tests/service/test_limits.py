@@ -201,11 +201,24 @@ def test_no_key_or_a_wrong_one_answers_401(locked_server: Server, row: dict[str,
     assert KEY.encode() not in answer.body
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/healthcheck"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/healthz", "/readyz", "/healthcheck", "/metrics"),
+        *("/v2/health/live", "/v2/health/ready", "/v2/models/digits/ready"),
+    ],
+)
 def test_health_needs_no_key(locked_server: Server, path: str) -> None:
     assert locked_server.request("GET", path).status == 200
 
 
-@pytest.mark.parametrize("path", ["/openapi.json", "/nowhere", "/healthz/"])
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json"])
+def test_documents_need_no_key_and_do_not_tell_it(locked_server: Server, path: str) -> None:
+    answer = locked_server.request("GET", path)
+    assert answer.status == 200
+    assert KEY.encode() not in answer.body
+
+
+@pytest.mark.parametrize("path", ["/model", "/v2/models/digits", "/nowhere", "/healthz/", "/docs/"])
 def test_everything_else_needs_the_key(locked_server: Server, path: str) -> None:
     assert locked_server.request("GET", path).status == 401

@@ -8,7 +8,7 @@ from app.batch_parsers import choose_parser
 from app.error_answers import Refusal
 from app.errors import FEWER_IMAGES, BodyTooLargeError, ServiceError, WrongBatchSizeError
 from app.server_errors import InternalError, ModelNotReadyError
-from app.settings import Settings
+from app.settings import DEFAULTS, Settings
 from digits.errors import PixelError
 from digits.images import MAX_PIXEL, NUM_PIXELS, PIXEL_NAMES, SIZE, draw_one
 
@@ -38,7 +38,7 @@ def document_batch() -> dict[str, Any]:
         "description": f"Each image is {NUM_PIXELS} numbers, row by row, or {SIZE} rows of {SIZE}.",
         "type": "array",
         "minItems": 1,
-        "maxItems": Settings.model_fields["max_batch_images"].default,
+        "maxItems": DEFAULTS.max_batch_images,
         "items": {"anyOf": [flat, nested]},
     }
     schema = {
@@ -72,12 +72,12 @@ def document_batch() -> dict[str, Any]:
     }
 
 
-def list_batch_errors() -> list[Refusal]:
+def list_batch_errors(settings: Settings = DEFAULTS) -> list[Refusal]:
     """Return one of each error that `POST /predict/batch` can answer, made where it arises."""
     return [
-        BodyTooLargeError(Settings.model_fields["max_batch_body_bytes"].default, FEWER_IMAGES),
+        BodyTooLargeError(settings.max_batch_body_bytes, FEWER_IMAGES),
         *(_refuse(*bad) for bad in BAD_BATCHES),
-        WrongBatchSizeError(0, Settings.model_fields["max_batch_images"].default),
+        WrongBatchSizeError(0, settings.max_batch_images),
         InternalError(),
         ModelNotReadyError(),
     ]

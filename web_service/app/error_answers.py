@@ -1,6 +1,6 @@
 """The one JSON shape in which every refusal is answered, and who answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import get_args
 
 import orjson
@@ -37,6 +37,11 @@ def describe_protocol_error(error: Refusal) -> dict[str, str]:
     return {"error": f"{error.message} {error.hint}"}
 
 
+def choose_shape(path: str) -> Callable[[Refusal], Mapping[str, object]]:
+    """Return what describes an error in the shape that belongs to the path."""
+    return describe_protocol_error if path == "/v2" or path.startswith("/v2/") else describe_error
+
+
 def handle_errors(app: FastAPI) -> None:
     """Make every error of the application answer in the one shape."""
     for refusal in get_args(Refusal):
@@ -51,12 +56,10 @@ def handle_errors(app: FastAPI) -> None:
 def answer_refusal(error: Refusal, scope: Scope) -> Response:
     """Return the error as an answer, in the shape that belongs to the path, and leave a note of it."""
     scope["observation"].code = error.code
-    path = scope["path"]
-    describe: Callable[[Refusal], object] = (
-        describe_protocol_error if path == "/v2" or path.startswith("/v2/") else describe_error
-    )
     headers = error.headers if isinstance(error, ServiceError) else None
-    return Response(orjson.dumps(describe(error)), get_status(error), headers, media_type="application/json")
+    return Response(
+        orjson.dumps(choose_shape(scope["path"])(error)), get_status(error), headers, media_type="application/json"
+    )
 
 
 async def _handle_refusal(request: Request, error: Exception) -> Response:

@@ -13,7 +13,14 @@ from app.server_errors import OverloadedError
 from app.settings import Settings
 
 # Who watches the service must reach it when it is busy, and has no key.
-HEALTH_PATHS = frozenset({"/healthz", "/readyz", "/healthcheck", "/metrics", "/v2/health/live", "/v2/health/ready"})
+HEALTH_PATHS = frozenset(
+    {
+        *("/healthz", "/readyz", "/healthcheck", "/metrics"),
+        *("/v2/health/live", "/v2/health/ready", "/v2/models/digits/ready"),
+    }
+)
+# A browser cannot send a key with the address that is typed into it; what is tried out there carries one.
+_DOCUMENTS = frozenset({"/docs", "/openapi.json"})
 
 
 class Guard:
@@ -51,9 +58,14 @@ class Guard:
     def _find_refusal(self, scope: Scope, settings: Settings) -> ServiceError | None:
         if self._num_in_flight > settings.max_in_flight:
             return OverloadedError(settings.max_in_flight)
-        if settings.api_key is None or is_page(scope["path"]) or _has_key(scope, settings.api_key.get_secret_value()):
+        if settings.api_key is None or not needs_key(scope["path"]):
             return None
-        return UnauthorizedError()
+        return None if _has_key(scope, settings.api_key.get_secret_value()) else UnauthorizedError()
+
+
+def needs_key(path: str) -> bool:
+    """Whether a request for this path must carry the key, if there is one."""
+    return path not in HEALTH_PATHS and path not in _DOCUMENTS and not is_page(path)
 
 
 def _has_key(scope: Scope, key: str) -> bool:

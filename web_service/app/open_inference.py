@@ -10,7 +10,6 @@ from app.body import read_body
 from app.errors import FEWER_IMAGES
 from app.gathering import read_images
 from app.open_inference_schemas import (
-    INFERENCE_ERRORS,
     READINESS_ERRORS,
     InferenceAnswer,
     ModelMetadata,
@@ -20,6 +19,7 @@ from app.open_inference_schemas import (
     ServerReadiness,
     document_inference,
     document_protocol_errors,
+    list_inference_errors,
 )
 from app.tensors import INPUT_NAME, OUTPUTS, Inference
 from digits.images import NUM_PIXELS
@@ -85,7 +85,7 @@ async def report_model_readiness(request: Request) -> Response:
 @router.post(
     f"/models/{MODEL_NAME}/infer",
     summary="Read digits, as tensors",
-    responses={200: {"model": InferenceAnswer}, **document_protocol_errors(*INFERENCE_ERRORS)},
+    responses={200: {"model": InferenceAnswer}, **document_protocol_errors(*list_inference_errors())},
     openapi_extra=document_inference(),
 )
 async def infer(request: Request) -> Response:

@@ -8,19 +8,11 @@ from app.error_answers import Refusal, describe_protocol_error
 from app.errors import FEWER_IMAGES, BodyTooLargeError, InvalidJsonError, WrongBatchSizeError
 from app.openapi import document_errors
 from app.server_errors import InternalError, ModelNotReadyError, ShuttingDownError
-from app.settings import Settings
+from app.settings import DEFAULTS, Settings
 from app.tensors import DTYPES, INPUT_NAME, INPUT_SHAPES, OUTPUTS, REQUEST_IN_SHORT, refuse
 from digits.images import MAX_PIXEL, NUM_PIXELS, draw_one
 
 READINESS_ERRORS = (InternalError(), ModelNotReadyError(), ShuttingDownError())
-INFERENCE_ERRORS = (
-    InvalidJsonError("a body that stops being JSON at line 1, column 12", REQUEST_IN_SHORT),
-    refuse("inputs []", f"one, named {INPUT_NAME}"),
-    BodyTooLargeError(Settings.model_fields["max_batch_body_bytes"].default, FEWER_IMAGES),
-    WrongBatchSizeError(0, Settings.model_fields["max_batch_images"].default),
-    InternalError(),
-    ModelNotReadyError(),
-)
 
 
 class ServerMetadata(BaseModel):
@@ -89,6 +81,18 @@ class ProtocolErrorAnswer(BaseModel):
     """The protocol's shape of an error."""
 
     error: str = Field(description="What was received, what was expected and how to mend it.")
+
+
+def list_inference_errors(settings: Settings = DEFAULTS) -> list[Refusal]:
+    """Return one of each error that an inference request can be answered with."""
+    return [
+        InvalidJsonError("a body that stops being JSON at line 1, column 12", REQUEST_IN_SHORT),
+        refuse("inputs []", f"one, named {INPUT_NAME}"),
+        BodyTooLargeError(settings.max_batch_body_bytes, FEWER_IMAGES),
+        WrongBatchSizeError(0, settings.max_batch_images),
+        InternalError(),
+        ModelNotReadyError(),
+    ]
 
 
 def document_protocol_errors(*errors: Refusal) -> dict[int | str, dict[str, Any]]:

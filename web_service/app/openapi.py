@@ -9,7 +9,7 @@ from app.error_answers import Refusal, describe_error, get_status
 from app.errors import BodyTooLargeError, InvalidJsonError, ServiceError, UnsupportedMediaTypeError
 from app.schemas import ErrorAnswer
 from app.server_errors import InternalError, ModelNotReadyError
-from app.settings import Settings
+from app.settings import DEFAULTS, Settings
 from digits.errors import PixelError
 from digits.images import MAX_PIXEL, NUM_PIXELS, PIXEL_NAMES, draw_one, parse_row
 
@@ -74,11 +74,11 @@ def restore_nulls(openapi: dict[str, Any]) -> None:
                 example["value"]["error"].setdefault("field", None)
 
 
-def list_predict_errors() -> list[Refusal]:
+def list_predict_errors(settings: Settings = DEFAULTS) -> list[Refusal]:
     """Return one of each error that `POST /predict` can answer, made where it arises."""
     return [
         InvalidJsonError("a body that stops being JSON at line 1, column 13"),
-        BodyTooLargeError(Settings.model_fields["max_body_bytes"].default),
+        BodyTooLargeError(settings.max_body_bytes),
         UnsupportedMediaTypeError("text/plain"),
         *map(_refuse_row, list_bad_rows()),
         InternalError(),

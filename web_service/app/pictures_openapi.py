@@ -7,7 +7,7 @@ from app.error_answers import Refusal
 from app.errors import SMALLER_PICTURE, BodyTooLargeError, ServiceError
 from app.picture_body import BYTES, FORM, check_picture_type, unpack_picture
 from app.server_errors import InternalError, ModelNotReadyError
-from app.settings import Settings
+from app.settings import DEFAULTS, Settings
 from digits.drawings import decode_drawing
 from digits.errors import DrawingError
 
@@ -40,7 +40,8 @@ BAD_PICTURES: tuple[tuple[str, bytes], ...] = (
     (f"{FORM}; boundary=x", b"--x--\r\n"),
     ("image/png", b"<svg/>"),
     ("image/bmp", _write_bitmap(28, 28)),
-    ("image/bmp", _write_bitmap(20_000, 20_000)),
+    # More than can be allowed, and less than what Pillow refuses by itself.
+    ("image/bmp", _write_bitmap(13_200, 13_200)),
     ("image/gif", _write_animation()),
     ("image/tiff", _write_tiles()),
 )
@@ -58,20 +59,20 @@ def document_picture() -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {**content, FORM: {"schema": form}}}}
 
 
-def list_picture_errors() -> list[Refusal]:
+def list_picture_errors(settings: Settings = DEFAULTS) -> list[Refusal]:
     """Return one of each error that a picture can be answered with, made where it arises."""
     return [
-        BodyTooLargeError(Settings.model_fields["max_image_bytes"].default, SMALLER_PICTURE),
-        *(_refuse(*bad) for bad in BAD_PICTURES),
+        BodyTooLargeError(settings.max_image_bytes, SMALLER_PICTURE),
+        *(_refuse(*bad, settings.max_image_pixels) for bad in BAD_PICTURES),
         InternalError(),
         ModelNotReadyError(),
     ]
 
 
-def _refuse(content_type: str, body: bytes) -> Refusal:
+def _refuse(content_type: str, body: bytes, max_pixels: int) -> Refusal:
     try:
         check_picture_type(content_type)
-        decode_drawing(unpack_picture(content_type, body))
+        decode_drawing(unpack_picture(content_type, body), max_pixels)
     except (ServiceError, DrawingError) as error:
         return error
     raise AssertionError("Every picture of BAD_PICTURES is bad.")

@@ -23,10 +23,11 @@ from app.loading import refuse_to_start, start_loading
 from app.metrics import Metrics
 from app.observer import Observer, take_over_access_log
 from app.openapi import document_errors, document_row, list_predict_errors, restore_nulls
+from app.openapi_settings import show_settings
 from app.reading import Pixels
 from app.schemas import Liveness, Prediction, Readiness
 from app.server_errors import InternalError, ModelNotReadyError, ShuttingDownError
-from app.settings import Settings, read_settings
+from app.settings import DEFAULTS, Settings, read_settings
 from digits.errors import ConfigurationError
 from digits.images import parse_row
 from digits.row_text import read_row_text
@@ -117,9 +118,11 @@ class DigitsService(FastAPI):
         return Observer(Guard(FastLane(super().build_middleware_stack(), endpoints)), paths)
 
     def openapi(self) -> dict[str, Any]:
-        """Return the document, made at the first call."""
+        """Return the document, made at the first call: by then the settings are known."""
         if not self.openapi_schema:
-            restore_nulls(super().openapi())
+            openapi = super().openapi()
+            restore_nulls(openapi)
+            show_settings(openapi, self.state.settings or DEFAULTS)
         return super().openapi()
 
 

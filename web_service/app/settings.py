@@ -102,7 +102,7 @@ class Settings(BaseSettings):
     )
     api_key: SecretStr | None = Field(
         default=None,
-        description="If set, requests must carry it: `Authorization: Bearer <key>`; not for health, /metrics and page.",
+        description="Requests must carry it, `Authorization: Bearer <key>`; not for health, /metrics, /docs, page.",
     )
 
     @field_validator("api_key")
@@ -116,6 +116,10 @@ class Settings(BaseSettings):
         if not _HEADER_TEXT.fullmatch(key):
             raise PydanticCustomError("api_key", "printable ASCII, with no blank at its beginning or end")
         return SecretStr(key)
+
+
+DEFAULTS = Settings.model_construct()
+"""What holds where nobody sets anything else."""
 
 
 def read_settings() -> Settings:
