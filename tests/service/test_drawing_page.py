@@ -23,6 +23,7 @@ SCRIBBLE = [(0.1, 0.1), (0.9, 0.9), (0.2, 0.8), (0.9, 0.1), (0.5, 0.95), (0.1, 0
 # The browser's own words for an answer that is no 200; the page tells them in better ones.
 REFUSED = "Failed to load resource"
 KEY_FIELD = "Key of this service"
+NO_PICTURE = "That is no picture: PNG, JPEG, WebP, GIF, BMP or TIFF."
 
 Paint = Callable[[ImageDraw.ImageDraw], None]
 
@@ -171,26 +172,62 @@ def test_page_reads_a_photo_that_is_chosen(page: Page, tmp_path: Path) -> None:
     expect(page.get_by_role("img", name="Drawing area with the photo seven.jpg")).to_be_visible()
 
 
-@pytest.mark.parametrize(
-    "give",
-    [
-        "transfer => dispatchEvent(new ClipboardEvent('paste', {clipboardData: transfer}))",
-        "transfer => dispatchEvent(new DragEvent('drop', {dataTransfer: transfer, cancelable: true}))",
-    ],
-    ids=["pasted", "dropped"],
-)
-def test_page_reads_a_photo_that_is_given(page: Page, tmp_path: Path, give: str) -> None:
-    content = list(paint_photo(tmp_path / "five.png", digit=5).read_bytes())
+PASTE = "transfer => dispatchEvent(new ClipboardEvent('paste', {clipboardData: transfer}))"
+DROP = "transfer => dispatchEvent(new DragEvent('drop', {dataTransfer: transfer, cancelable: true}))"
+
+
+def give(page: Page, path: Path, media_type: str, how: str) -> None:
     transfer = page.evaluate_handle(
-        """content => {
+        """([content, name, type]) => {
             const transfer = new DataTransfer();
-            transfer.items.add(new File([new Uint8Array(content)], "five.png", {type: "image/png"}));
+            transfer.items.add(new File([new Uint8Array(content)], name, {type}));
             return transfer;
         }""",
-        content,
+        [list(path.read_bytes()), path.name, media_type],
     )
-    transfer.evaluate(give)
+    transfer.evaluate(how)
+
+
+@pytest.mark.parametrize("how", [PASTE, DROP], ids=["pasted", "dropped"])
+def test_page_reads_a_photo_that_is_given(page: Page, tmp_path: Path, how: str) -> None:
+    give(page, paint_photo(tmp_path / "five.png", digit=5), "image/png", how)
     expect_digit(page, 5)
+
+
+@pytest.mark.parametrize("how", [PASTE, DROP], ids=["pasted", "dropped"])
+def test_page_says_that_what_is_given_is_no_picture(page: Page, tmp_path: Path, how: str) -> None:
+    Image.new("L", (100, 100)).save(tmp_path / "paper.pdf")
+    give(page, tmp_path / "paper.pdf", "application/pdf", how)
+    expect(page.locator("#notice")).to_have_text(NO_PICTURE)
+
+
+@pytest.mark.parametrize("name", ["paper.pdf", "notes.txt"])
+def test_page_says_that_what_is_chosen_is_no_picture_and_keeps_the_drawing(
+    page: Page, tmp_path: Path, name: str
+) -> None:
+    write(page, 1)
+    expect_digit(page, 1)
+    (tmp_path / name).write_text("no picture")
+    page.locator("#file").set_input_files(tmp_path / name)
+    expect(page.locator("#notice")).to_have_text(NO_PICTURE)
+    expect(page.get_by_role("img", name="Drawing area with one stroke")).to_be_visible()
+    expect_digit(page, 1)
+
+
+@pytest.mark.parametrize("name", ["seven.avif", "seven.ico"])
+def test_page_writes_anew_what_only_the_browser_can_read(page: Page, tmp_path: Path, name: str) -> None:
+    page.locator("#file").set_input_files(paint_photo(tmp_path / name, (256, 256)))
+    expect_digit(page, 7)
+
+
+def test_page_keeps_transparency_when_it_reduces(page: Page, tmp_path: Path) -> None:
+    photo = Image.new("RGBA", (2400, 2400), (0, 0, 0, 0))
+    for stroke in STROKES[7]:
+        points = [(x * 2400, y * 2400) for x, y in stroke]
+        ImageDraw.Draw(photo).line(points, (255, 255, 255, 255), 160, "curve")
+    photo.save(tmp_path / "white.png")
+    page.locator("#file").set_input_files(tmp_path / "white.png")
+    expect_digit(page, 7)
 
 
 def test_page_reduces_a_large_photo_before_it_is_sent(page: Page, tmp_path: Path) -> None:

@@ -96,7 +96,8 @@ function setMode(mode) {
 async function takePhoto(file) {
   if (!file) return;
   const photo = await preparePhoto(file);
-  replace(() => sheet.show(photo));
+  if (photo) replace(() => sheet.show(photo));
+  else setNotice("That is no picture: PNG, JPEG, WebP, GIF, BMP or TIFF.");
 }
 
 async function copyCommand() {
