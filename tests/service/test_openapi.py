@@ -19,6 +19,9 @@ REFUSED: dict[str, Callable[[Server, dict[str, Any]], Answer]] = {
     "unsupported_media_type": lambda server, row: server.request(
         "POST", "/predict", "", {"Content-Type": "text/plain"}
     ),
+    "unsupported_content_encoding": lambda server, row: server.request(
+        "POST", "/predict", "", {**JSON, "Content-Encoding": "gzip"}
+    ),
     "not_an_object": lambda server, row: server.post([]),
     "missing_pixel": lambda server, row: server.post({name: row[name] for name in row if name != "pixel12"}),
     "unknown_field": lambda server, row: server.post({**row, "label": 1}),

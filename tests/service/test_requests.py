@@ -1,3 +1,4 @@
+import gzip
 import json
 import socket
 from typing import Any
@@ -6,6 +7,14 @@ import pytest
 from server import JSON, Server
 
 LIMIT_BYTES = 1024 * 1024
+# Every path that takes a body, with a content type that it takes.
+TAKEN = {
+    "/predict": "application/json",
+    "/predict/batch": "application/json",
+    "/predict/image": "image/png",
+    "/read": "image/png",
+    "/v2/models/digits/infer": "application/json",
+}
 
 
 def send_raw(server: Server, request: bytes) -> bytes:
@@ -31,7 +40,9 @@ def send_raw(server: Server, request: bytes) -> bytes:
         (b"pixel0=0", "at line 1, column 1,"),
         (b"\xff\xfe{\x00}\x00", "at line 1, column 1,"),
         (b'{"\xe9": 0}', "a body that stops being JSON at line 1,"),
-        (b'\xef\xbb\xbf{"pixel0": 0}', "at line 1, column 1,"),
+        (b"\xef\xbb\xbf", "Received an empty body, expected one JSON object."),
+        (b'\xef\xbb\xbf{"pixel0": 0,}', "at line 1, column 13,"),
+        (b"\xef\xbb\xbf\xef\xbb\xbf{}", "at line 1, column 1,"),
         (b'{"\\ud800": 0}', "a body that stops being JSON at line 1,"),
     ],
 )
@@ -56,6 +67,36 @@ def test_predict_of_what_is_not_json_answers_400_that_names_the_place(
 def test_predict_takes_every_spelling_of_json(server: Server, row: dict[str, Any], content_type: str) -> None:
     answer = server.request("POST", "/predict", json.dumps(row), {"Content-Type": content_type})
     assert (answer.status, answer.json["digit"]) == (200, 1)
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict/batch", "/v2/models/digits/infer"])
+def test_json_may_begin_with_a_byte_order_mark(server: Server, row: dict[str, Any], path: str) -> None:
+    pixels = list(row.values())
+    tensor = {"name": "pixels", "shape": [1, 784], "datatype": "UINT8", "data": pixels}
+    contents: dict[str, object] = {"/predict": row, "/predict/batch": {"images": [pixels]}}
+    text = json.dumps(contents.get(path, {"inputs": [tensor]}))
+    marked, plain = (server.request("POST", path, text.encode(name), JSON) for name in ("utf-8-sig", "utf-8"))
+    assert (marked.status, marked.json) == (200, plain.json)
+
+
+@pytest.mark.parametrize(("path", "content_type"), TAKEN.items())
+def test_a_compressed_body_answers_415_as_documented(server: Server, path: str, content_type: str) -> None:
+    headers = {"Content-Type": content_type, "Content-Encoding": "gzip"}
+    answer = server.request("POST", path, gzip.compress(b"{}"), headers)
+    assert (answer.status, answer.headers["accept-encoding"]) == (415, "identity")
+    message = "Received Content-Encoding gzip, expected none. Send it uncompressed."
+    if path.startswith("/v2/"):
+        assert answer.json == {"error": message}
+    else:
+        assert f"{answer.error['message']} {answer.error['hint']}" == message
+    responses = server.request("GET", "/openapi.json").json["paths"][path]["post"]["responses"]
+    examples = responses["415"]["content"]["application/json"]["examples"]
+    assert answer.json == examples["unsupported_content_encoding"]["value"]
+
+
+def test_a_body_that_says_that_it_is_not_compressed_is_read(server: Server, row: dict[str, Any]) -> None:
+    answer = server.request("POST", "/predict", json.dumps(row), {**JSON, "Content-Encoding": "identity"})
+    assert answer.status == 200
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import orjson
 
 from app.batch_parsers import choose_parser
 from app.error_answers import Refusal
-from app.errors import FEWER_IMAGES, BodyTooLargeError, ServiceError, WrongBatchSizeError
+from app.errors import FEWER_IMAGES, BodyTooLargeError, ServiceError, UnsupportedEncodingError, WrongBatchSizeError
 from app.server_errors import InternalError, ModelNotReadyError
 from app.settings import DEFAULTS, Settings
 from digits.errors import PixelError
@@ -76,6 +76,7 @@ def list_batch_errors(settings: Settings = DEFAULTS) -> list[Refusal]:
     """Return one of each error that `POST /predict/batch` can answer, made where it arises."""
     return [
         BodyTooLargeError(settings.max_batch_body_bytes, FEWER_IMAGES),
+        UnsupportedEncodingError("gzip"),
         *(_refuse(*bad) for bad in BAD_BATCHES),
         WrongBatchSizeError(0, settings.max_batch_images),
         InternalError(),

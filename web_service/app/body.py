@@ -1,10 +1,19 @@
 """Request bodies: how they are read, and what is refused before a pixel is looked at."""
 
+from codecs import BOM_UTF8
+
 import orjson
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from app.errors import ROW_IN_SHORT, SMALLER_ROW, BodyTooLargeError, InvalidJsonError, UnsupportedMediaTypeError
+from app.errors import (
+    ROW_IN_SHORT,
+    SMALLER_ROW,
+    BodyTooLargeError,
+    InvalidJsonError,
+    UnsupportedEncodingError,
+    UnsupportedMediaTypeError,
+)
 
 JSON = "application/json"
 
@@ -18,6 +27,7 @@ async def read_json_body(request: Request, max_body_bytes: int) -> bytearray:
 
     Raises:
         UnsupportedMediaTypeError: If the content type is not JSON's.
+        UnsupportedEncodingError: If the body is compressed.
         BodyTooLargeError: If the body is longer than allowed.
         starlette.requests.ClientDisconnect: If the client goes away before all of it has come.
     """
@@ -27,7 +37,7 @@ async def read_json_body(request: Request, max_body_bytes: int) -> bytearray:
     return await read_body(request, max_body_bytes)
 
 
-def parse_json(body: bytearray | bytes | memoryview, example: str = ROW_IN_SHORT) -> object:
+def parse_json(body: bytearray | bytes, example: str = ROW_IN_SHORT) -> object:
     """Parse a JSON body.
 
     Args:
@@ -40,10 +50,12 @@ def parse_json(body: bytearray | bytes | memoryview, example: str = ROW_IN_SHORT
     Raises:
         InvalidJsonError: If it is not JSON in UTF-8.
     """
-    if not body:
+    # Editors on Windows and PowerShell begin a file with a byte order mark.
+    text = memoryview(body)[len(BOM_UTF8) :] if body.startswith(BOM_UTF8) else body
+    if not text:
         raise InvalidJsonError("an empty body", example)
     try:
-        return orjson.loads(body)
+        return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         # Only the place is told: the wording is orjson's and may change with it.
         place = f"line {error.lineno}, column {error.colno}"
@@ -65,9 +77,13 @@ async def read_body(request: Request, max_body_bytes: int, hint: str = SMALLER_R
         hint: How to mend a body that is too large.
 
     Raises:
+        UnsupportedEncodingError: If it is compressed.
         BodyTooLargeError: If it is longer than allowed.
         starlette.requests.ClientDisconnect: If the client goes away before all of it has come.
     """
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise UnsupportedEncodingError(encoding)
     # The declared length refuses before a byte is read; a chunked body declares none, so what comes is counted too.
     if int(request.headers.get("content-length", 0)) > max_body_bytes:
         raise BodyTooLargeError(max_body_bytes, hint)

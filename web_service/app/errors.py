@@ -11,6 +11,7 @@
     ├── RequestTimeoutError        408
     ├── BodyTooLargeError          413
     ├── UnsupportedMediaTypeError  415
+    ├── UnsupportedEncodingError   415
     ├── WrongBatchSizeError        422
     ├── WrongFileCountError        422
     └── those of `server_errors`   500, 503
@@ -188,6 +189,21 @@ class UnsupportedMediaTypeError(ServiceError):
         super().__init__(
             f"Received {received}, expected {' or '.join(expected)}.",
             hint=f"Send the header, with curl: -H 'Content-Type: {example}'.",
+        )
+
+
+class UnsupportedEncodingError(ServiceError):
+    """The body is compressed."""
+
+    status = 415
+    code = "unsupported_content_encoding"
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(
+            f"Received Content-Encoding {encoding[:_CHARS_SHOWN]}, expected none.",
+            hint="Send it uncompressed.",
+            # How RFC 9110 says that it is the encoding, and not the type, that is not taken.
+            headers={"Accept-Encoding": "identity"},
         )
 
 

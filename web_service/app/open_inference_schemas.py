@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from app.error_answers import Refusal, describe_protocol_error
-from app.errors import FEWER_IMAGES, BodyTooLargeError, InvalidJsonError, WrongBatchSizeError
+from app.errors import FEWER_IMAGES, BodyTooLargeError, InvalidJsonError, UnsupportedEncodingError, WrongBatchSizeError
 from app.openapi import document_errors
 from app.server_errors import InternalError, ModelNotReadyError, ShuttingDownError
 from app.settings import DEFAULTS, Settings
@@ -89,6 +89,7 @@ def list_inference_errors(settings: Settings = DEFAULTS) -> list[Refusal]:
         InvalidJsonError("a body that stops being JSON at line 1, column 12", REQUEST_IN_SHORT),
         refuse("inputs []", f"one, named {INPUT_NAME}"),
         BodyTooLargeError(settings.max_batch_body_bytes, FEWER_IMAGES),
+        UnsupportedEncodingError("gzip"),
         WrongBatchSizeError(0, settings.max_batch_images),
         InternalError(),
         ModelNotReadyError(),

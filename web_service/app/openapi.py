@@ -6,7 +6,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from app.error_answers import Refusal, describe_error, get_status
-from app.errors import BodyTooLargeError, InvalidJsonError, ServiceError, UnsupportedMediaTypeError
+from app.errors import (
+    BodyTooLargeError,
+    InvalidJsonError,
+    ServiceError,
+    UnsupportedEncodingError,
+    UnsupportedMediaTypeError,
+)
 from app.schemas import ErrorAnswer
 from app.server_errors import InternalError, ModelNotReadyError
 from app.settings import DEFAULTS, Settings
@@ -80,6 +86,7 @@ def list_predict_errors(settings: Settings = DEFAULTS) -> list[Refusal]:
         InvalidJsonError("a body that stops being JSON at line 1, column 13"),
         BodyTooLargeError(settings.max_body_bytes),
         UnsupportedMediaTypeError("text/plain"),
+        UnsupportedEncodingError("gzip"),
         *map(_refuse_row, list_bad_rows()),
         InternalError(),
         ModelNotReadyError(),

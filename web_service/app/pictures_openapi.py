@@ -4,7 +4,7 @@ import struct
 from typing import Any
 
 from app.error_answers import Refusal
-from app.errors import SMALLER_PICTURE, BodyTooLargeError, ServiceError
+from app.errors import SMALLER_PICTURE, BodyTooLargeError, ServiceError, UnsupportedEncodingError
 from app.picture_body import BYTES, FORM, check_picture_type, unpack_picture
 from app.server_errors import InternalError, ModelNotReadyError
 from app.settings import DEFAULTS, Settings
@@ -63,6 +63,7 @@ def list_picture_errors(settings: Settings = DEFAULTS) -> list[Refusal]:
     """Return one of each error that a picture can be answered with, made where it arises."""
     return [
         BodyTooLargeError(settings.max_image_bytes, SMALLER_PICTURE),
+        UnsupportedEncodingError("gzip"),
         *(_refuse(*bad, settings.max_image_pixels) for bad in BAD_PICTURES),
         InternalError(),
         ModelNotReadyError(),

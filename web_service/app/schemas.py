@@ -44,6 +44,7 @@ ErrorCode = Literal[
     "tiled_image",
     "unauthorized",
     "unknown_field",
+    "unsupported_content_encoding",
     "unsupported_media_type",
     "wrong_batch_size",
     "wrong_file_count",
