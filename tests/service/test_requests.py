@@ -188,6 +188,8 @@ def test_an_unknown_path_of_any_length_is_shown_in_short(server: Server) -> None
         ("POST", "/healthz", "GET, HEAD"),
         ("DELETE", "/readyz", "GET, HEAD"),
         ("POST", "/healthcheck", "GET, HEAD"),
+        ("POST", "/static/page.js", "GET, HEAD"),
+        ("DELETE", "/static/nothing.js", "GET, HEAD"),
     ],
 )
 def test_a_wrong_method_answers_405_with_those_allowed(server: Server, method: str, path: str, allowed: str) -> None:

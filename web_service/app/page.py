@@ -7,10 +7,12 @@ from fastapi import APIRouter, Request, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from app.errors import MethodNotAllowedError
 from app.openapi import document_errors
 from app.server_errors import InternalError
 
 STATIC_PATH = "/static"
+_METHODS = ("GET", "HEAD")
 _FOLDER = Path(__file__).with_name("static")
 _HEADERS = {
     # What is not named is not allowed, neither inline nor from elsewhere, and nobody may frame the page.
@@ -28,6 +30,16 @@ _HEADERS = {
 
 class PageFiles(StaticFiles):
     """The page's files, each with the headers that keep it to itself."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Answer with a file.
+
+        Raises:
+            MethodNotAllowedError: To anything but GET and HEAD; no route tells which are allowed here.
+        """
+        if scope["method"] not in _METHODS:
+            raise MethodNotAllowedError(scope["method"], scope["path"], _METHODS)
+        return await super().get_response(path, scope)
 
     def file_response(
         self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
