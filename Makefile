@@ -10,6 +10,7 @@ SHELL := /bin/bash
 PYTHON_BASE ?= python3
 DATA ?= data/train.csv.gz
 MODEL ?= models/digits.h5
+LINE_MODEL ?= models/lines.h5
 PORT ?= 9696
 IMAGE ?= digit_recognizer:v1
 OVERLAY ?= production
@@ -42,19 +43,19 @@ setup: $(READY) ## Make .venv and install requirements.txt into it (other target
 
 .PHONY: run_train
 run_train: $(READY) ## Train and write models/digits.h5 (DATA=train.csv TEST=test.csv ARGS="--resume --seed 1")
-	$(PYTHON) train.py --data $(DATA) $(if $(TEST),--test $(TEST)) --output $(MODEL) $(ARGS)
+	$(PYTHON) train.py --data '$(DATA)' $(if $(TEST),--test '$(TEST)') --output '$(MODEL)' $(ARGS)
 
 .PHONY: train_lines
-train_lines: $(READY) ## Train what reads several digits at once and write models/lines.h5, in one to two hours (ARGS=--resume)
-	$(PYTHON) -m digits.line_training --data $(DATA) $(ARGS)
+train_lines: $(READY) ## Train what reads several digits at once and write models/lines.h5, in one to two hours (LINE_MODEL=models/lines.h5 ARGS=--resume)
+	$(PYTHON) -m digits.line_training --data '$(DATA)' --output '$(LINE_MODEL)' $(ARGS)
 
 .PHONY: fast_train
 fast_train: $(READY) ## Train for a minute or two into models/fast.h5, to see it work
-	$(PYTHON) train.py --data $(DATA) $(if $(TEST),--test $(TEST)) --fast --output models/fast.h5 $(ARGS)
+	$(PYTHON) train.py --data '$(DATA)' $(if $(TEST),--test '$(TEST)') --fast --output models/fast.h5 $(ARGS)
 
 .PHONY: validate
 validate: $(READY) ## Train on 50,000 of the training digits and score the other 10,000, for choosing settings
-	$(PYTHON) train.py --data $(DATA) --hold-out 0.16666 --output models/validation.h5 $(ARGS)
+	$(PYTHON) train.py --data '$(DATA)' --hold-out --output models/validation.h5 $(ARGS)
 
 .PHONY: model_card
 model_card: $(READY) ## Make the tables and pictures of docs/model-card.md from the model and the benchmarks' files
@@ -66,14 +67,14 @@ notebook: $(READY) ## Run baseline.ipynb from top to bottom, about 15 minutes; Q
 	    $(PYTHON) -m digits.notebook baseline.ipynb $(if $(QUICK),--output reports/baseline-quick.ipynb --kept reports/quick)
 
 .PHONY: tune
-tune: $(READY) ## Search for a network (TRIALS=40 WORKERS=2 STORAGE=postgresql+psycopg://...); goes on where it was
-	$(if $(STORAGE),SEARCH_STORAGE='$(STORAGE)') $(PYTHON) -m digits.search $(if $(TRIALS),--trials $(TRIALS)) \
+tune: $(READY) ## Search for a network (TRIALS=40 WORKERS=2 STORAGE=... DATA=train.csv); goes on where it was
+	$(if $(STORAGE),SEARCH_STORAGE='$(STORAGE)') $(PYTHON) -m digits.search --data '$(DATA)' $(if $(TRIALS),--trials $(TRIALS)) \
 	    $(if $(WORKERS),--workers $(WORKERS)) $(ARGS)
 
 .PHONY: submission
 submission: $(READY) ## Read the digits of TEST=test.csv into Kaggle's submission.csv (MODEL=models/digits.h5)
 	@test -n "$(TEST)" || { echo 'error: name the file to read: make submission TEST=path/to/test.csv' >&2; exit 1; }
-	$(PYTHON) -m digits.submission --model $(MODEL) $(TEST) submission.csv
+	$(PYTHON) -m digits.submission --model '$(MODEL)' '$(TEST)' submission.csv
 
 .PHONY: test_server
 test_server: $(READY) ## Serve on port 9696 and reload on a change

@@ -21,6 +21,9 @@ from digits.errors import ConfigurationError, DatasetError, TableError
 from digits.images import NUM_CLASSES, PIXEL_NAMES, SIZE
 from digits.table import LABEL_NAME, read_rows
 
+HELD_OUT = 1 / 6
+"""Of MNIST's 60,000 training digits: the 10,000 that settings are chosen on."""
+
 
 @dataclass(frozen=True)
 class LabelledImages:

@@ -36,6 +36,7 @@ from digits.negatives import draw_any_digits, make_negatives
 from digits.optimizer import make_optimizer
 from digits.provenance import describe_environment
 from digits.strokes import StrokeVariants, draw_variants
+from digits.training import check_seed
 
 DATA, MODEL, FAST_MODEL = Path("data/train.csv.gz"), Path("models/lines.h5"), Path("models/fast_lines.h5")
 _NUM_AT_ONCE = 50
@@ -65,6 +66,9 @@ class LineConfig:
     held_out: float = 1 / 30
     num_scored: int = 1_000
     """Lines of held-out digits."""
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
 
 
 FAST = LineConfig(num_lines=2_000, epochs=1, num_scored=100)
@@ -195,7 +199,8 @@ def train_line_network(
             "parameters": network.count_params(),
             "multiply_adds": count_multiply_adds(build_line_network(LINE_WIDTH)),
         },
-        "training_seconds": round(time.perf_counter() - start, 1),  # Since it was resumed, if it was.
+        "training_seconds": round(time.perf_counter() - start, 1),  # Since it was resumed, if it was; composing, too.
+        "resumed": resume,
         **describe_environment(),
     }
     return served, provenance, batch[:_NUM_AT_ONCE]
@@ -227,5 +232,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with end_in_one_line("the same command with --resume goes on from the last whole epoch."):
+    with end_in_one_line("if an epoch was finished, the same command with --resume goes on from there."):
         main()

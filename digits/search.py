@@ -17,12 +17,11 @@ from pathlib import Path
 import keras
 import optuna
 import sqlalchemy
-from keras import layers
 from optuna.trial import TrialState
 
-from digits.dataset import LabelledImages, hold_out, read_labelled_images
+from digits.candidates import build_candidate, suggest_candidate
+from digits.dataset import HELD_OUT, LabelledImages, hold_out, read_labelled_images
 from digits.errors import ConfigurationError, end_in_one_line
-from digits.images import BATCH_SHAPE, NUM_CLASSES
 from digits.short_training import ShortRun, predict_probabilities, train_briefly
 from digits.training import TrainingConfig
 
@@ -42,58 +41,6 @@ class Budget:
     num_held_out: int = 5_000
     epochs: int = 2
     seed: int = 42
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One point of the search space.
-
-    Attributes:
-        width: Channels of the first stage; the second has twice as many.
-        depth: 3x3 convolutions a stage.
-        dropout: Share of features left out before the scores while training.
-        strength: Of the shipped model's distortion, 0 none.
-        learning_rate: At the start; a cosine takes it to zero.
-    """
-
-    width: int
-    depth: int
-    dropout: float
-    strength: float
-    learning_rate: float
-
-
-def suggest_candidate(trial: optuna.trial.BaseTrial) -> Candidate:
-    """Draw a candidate: the search space stands here and nowhere else."""
-    return Candidate(
-        width=trial.suggest_int("width", 8, 32, step=8),
-        depth=trial.suggest_int("depth", 1, 3),
-        dropout=trial.suggest_float("dropout", 0.0, 0.5),
-        strength=trial.suggest_float("strength", 0.0, 1.0),
-        learning_rate=trial.suggest_float("learning_rate", 3e-4, 1e-2, log=True),
-    )
-
-
-def build_candidate(candidate: Candidate) -> keras.Model:
-    """Build the untrained network: 5x5 stride 2, two stages of 3x3 convolutions on 14x14 and 7x7, dropout, scores.
-
-    Returns:
-        A model from float32 `(n, 28, 28, 1)` in [0, 1] to logits `(n, 10)`.
-    """
-    pixels = keras.Input(BATCH_SHAPE, name="pixels")
-    x = _add_convolution(pixels, candidate.width, kernel_size=5, strides=2)
-    for stage in range(2):
-        channels = candidate.width * 2**stage
-        for place in range(candidate.depth):
-            x = _add_convolution(x, channels, strides=2 if stage and not place else 1)
-    x = layers.Dropout(candidate.dropout)(layers.Flatten()(x))
-    return keras.Model(pixels, layers.Dense(NUM_CLASSES, name="logits")(x), name="candidate")
-
-
-def _add_convolution(x: keras.KerasTensor, channels: int, kernel_size: int = 3, strides: int = 1) -> keras.KerasTensor:
-    x = layers.Conv2D(channels, kernel_size, strides=strides, padding="same", use_bias=False)(x)
-    # A few hundred steps are all there is: the usual momentum of 0.99 would still remember the start.
-    return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
 
 
 def score_candidate(trial: optuna.Trial, training: LabelledImages, held_out: LabelledImages, budget: Budget) -> float:
@@ -163,6 +110,21 @@ def _create_study(storage: str, name: str) -> optuna.Study:
     )
 
 
+def claim_study(study: optuna.Study, digits: LabelledImages) -> None:
+    """Bind a study to its digits when it is begun: scores on other digits are no scores of the same study.
+
+    Raises:
+        ConfigurationError: If it was begun with others.
+    """
+    claimed = study.user_attrs.get("data_sha256", digits.sha256)
+    if claimed != digits.sha256:
+        raise ConfigurationError(
+            f"Received digits {digits.sha256[:12]}, but study {study.study_name} was begun with {claimed[:12]}; "
+            "name that file, or a new database with STORAGE."
+        )
+    study.set_user_attr("data_sha256", digits.sha256)
+
+
 def run_trials(study: optuna.Study, digits: LabelledImages, num_trials: int, budget: Budget, worker: int = 0) -> None:
     """Add trials until the study has `num_trials`, those of other workers among them.
 
@@ -172,8 +134,12 @@ def run_trials(study: optuna.Study, digits: LabelledImages, num_trials: int, bud
         num_trials: In the study, not more.
         budget: What a trial costs.
         worker: Its number, so that no two workers draw the same candidates.
+
+    Raises:
+        ConfigurationError: If the study was begun with other digits.
     """
-    kept, held_out = hold_out(digits, 1 / 6, budget.seed)
+    claim_study(study, digits)
+    kept, held_out = hold_out(digits, HELD_OUT, budget.seed)
     training, scored = kept.take(slice(budget.num_digits)), held_out.take(slice(budget.num_held_out))
     while _count_trials(study) < num_trials:
         # The draw depends on the trial's number, not on what was drawn before: a resumed study repeats nothing.
@@ -199,7 +165,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=Budget.epochs, help="of each trial")
     parser.add_argument("--digits", type=int, default=Budget.num_digits, help="to train each trial on")
     parser.add_argument("--data", type=Path, default=DATA, help=f"labelled digits (default: {DATA})")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    for name in ("trials", "workers", "epochs", "digits"):
+        if getattr(arguments, name) < 1:
+            parser.error(f"argument --{name}: received {getattr(arguments, name)}, expected at least 1")
+    return arguments
 
 
 def work(storage: str, data: Path, num_trials: int, budget: Budget, worker: int) -> None:
@@ -214,6 +184,7 @@ def main() -> None:
     storage = os.environ.get("SEARCH_STORAGE") or DEFAULT_STORAGE
     budget = Budget(num_digits=arguments.digits, epochs=arguments.epochs)
     study = open_study(storage, budget)
+    claim_study(study, read_labelled_images(arguments.data))
     print(
         f"Study {study.study_name} of {len(study.trials)} trials so far; {arguments.trials} are asked for.", flush=True
     )

@@ -36,7 +36,7 @@ ALLOWED = {
     "line_network": {"images", "line_images", "model"},
     "line_training": {
         *("errors", "images", "artifact", "checkpoint", "classifier", "dataset", "model", "negatives", "strokes"),
-        *("optimizer", "provenance", "line_images", "line_examples", "line_network", "line_reading"),
+        *("optimizer", "provenance", "training", "line_images", "line_examples", "line_network", "line_reading"),
     },
     "dataset": {"errors", "images", "table"},
     "augmentation": {"errors", "images"},
@@ -55,7 +55,8 @@ ALLOWED = {
     "classifier": {"errors", "images", "artifact", "acceptance"},
     "plots": {"images"},
     "short_training": {"errors", "images", "dataset", "augmentation", "training"},
-    "search": {"errors", "images", "dataset", "short_training", "training"},
+    "candidates": {"images"},
+    "search": {"errors", "candidates", "dataset", "short_training", "training"},
     "exploration": {"images", "classifier"},
     "exploration_plots": {"images"},
     "network_plots": {"exploration_plots", "short_training"},

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -75,7 +76,17 @@ def _find_code(markdown: str) -> list[str]:
     ],
 )
 def test_run_train_hands_on_what_it_is_given(given, expected):
-    assert make("--dry-run", "run_train", *given).stdout.split()[2:] == expected
+    assert shlex.split(make("--dry-run", "run_train", *given).stdout)[2:] == expected
+
+
+@pytest.mark.parametrize("target", ["run_train", "train_lines", "fast_train", "validate", "tune"])
+def test_every_training_takes_data_of_any_name(target):
+    words = shlex.split(make("--dry-run", target, "DATA=my digits.csv").stdout)
+    assert words[words.index("--data") + 1] == "my digits.csv"
+
+
+def test_train_lines_writes_where_it_is_told():
+    assert shlex.split(make("--dry-run", "train_lines", "LINE_MODEL=a/b.h5").stdout)[-2:] == ["--output", "a/b.h5"]
 
 
 def test_submission_without_a_file_says_what_to_name():

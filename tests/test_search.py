@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,11 @@ import optuna
 import psycopg
 import pytest
 
+from digits.candidates import Candidate, build_candidate, suggest_candidate
 from digits.dataset import LabelledImages
 from digits.errors import ConfigurationError
 from digits.model import count_multiply_adds
-from digits.search import Budget, Candidate, build_candidate, open_study, run_trials, suggest_candidate
+from digits.search import Budget, open_study, run_trials
 
 ROOT = Path(__file__).resolve().parents[1]
 # Five passes over 166 digits: one batch at each point of the curve.
@@ -68,6 +70,21 @@ def test_run_trials_workers_draw_different_candidates_the_same_worker_the_same(
 
 def test_open_study_another_budget_is_another_study(storage: str) -> None:
     assert open_study(storage, BUDGET).study_name != open_study(storage, Budget()).study_name
+
+
+def test_run_trials_on_other_digits_is_refused(storage: str, small_digits: LabelledImages) -> None:
+    run_trials(open_study(storage, BUDGET), small_digits, 1, BUDGET)
+    with pytest.raises(ConfigurationError, match=r"Received digits other, but study .* was begun with .*STORAGE"):
+        run_trials(open_study(storage, BUDGET), replace(small_digits, sha256="other"), 2, BUDGET)
+    assert len(open_study(storage, BUDGET).trials) == 1
+
+
+@pytest.mark.parametrize("option", ["--trials", "--workers", "--epochs", "--digits"])
+def test_search_of_nothing_is_refused(option: str) -> None:
+    command = [sys.executable, "-m", "digits.search", option, "0"]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert finished.returncode == 2
+    assert f"argument {option}: received 0, expected at least 1" in finished.stderr
 
 
 def test_open_study_without_a_database_says_where_and_hides_the_password() -> None:
