@@ -20,8 +20,8 @@ from absl import logging
 from digits.acceptance_network import configure_acceptance, train_acceptance
 from digits.artifact import write_artifact
 from digits.checkpoint import warn_of_interrupted_run
-from digits.dataset import LabelledImages, hold_out, read_labelled_images
-from digits.errors import end_in_one_line
+from digits.dataset import HELD_OUT, LabelledImages, hold_out, read_labelled_images
+from digits.errors import ConfigurationError, end_in_one_line
 from digits.evaluation import Evaluation, evaluate, fit_temperature
 from digits.images import make_batch
 from digits.model import build_network, count_multiply_adds, fold_temperature
@@ -38,9 +38,14 @@ def parse_arguments() -> argparse.Namespace:
     defaults = TrainingConfig()
     parser = argparse.ArgumentParser(description="Train the digit recogniser.")
     parser.add_argument("--data", type=Path, default=DATA, help=f"labelled digits, .csv or .csv.gz (default: {DATA})")
-    parser.add_argument("--test", type=Path, help=f"digits to score at the end (default: {TEST} if DATA is {DATA})")
-    parser.add_argument(
-        "--hold-out", type=float, help=f"score on this share of DATA (default without TEST: {OWN_HOLD_OUT})"
+    scored = parser.add_mutually_exclusive_group()
+    scored.add_argument("--test", type=Path, help=f"digits to score at the end (default: {TEST} if DATA is {DATA})")
+    scored.add_argument(
+        "--hold-out",
+        type=float,
+        nargs="?",
+        const=HELD_OUT,
+        help=f"score on this share of DATA (a sixth if none is given; default without TEST: {OWN_HOLD_OUT})",
     )
     parser.add_argument("--output", type=Path, default=MODEL, help=f"the .h5 to write (default: {MODEL})")
     parser.add_argument("--reports", type=Path, default=Path("reports"), help="folder for plots (default: reports)")
@@ -54,7 +59,23 @@ def parse_arguments() -> argparse.Namespace:
 def configure(arguments: argparse.Namespace) -> TrainingConfig:
     """Turn the options into the experiment's settings."""
     config = replace(FAST if arguments.fast else TrainingConfig(), seed=arguments.seed)
-    return replace(config, epochs=arguments.epochs) if arguments.epochs is not None else config
+    if arguments.epochs is None:
+        return config
+    finishing_epochs = max(min(config.finishing_epochs, arguments.epochs - 1), 0)
+    return replace(config, epochs=arguments.epochs, finishing_epochs=finishing_epochs)
+
+
+def prepare_folders(output: Path, reports: Path) -> None:
+    """Make the folders that are written to, before hours are spent on what goes there.
+
+    Raises:
+        OSError: If there is a file where a folder is needed.
+        ConfigurationError: If there is a folder where the model is to be.
+    """
+    if output.is_dir():
+        raise ConfigurationError(f"Received --output {output}, a folder; expected the .h5 to write.")
+    for folder in (output.parent, reports):
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def load_digits(arguments: argparse.Namespace) -> tuple[LabelledImages, LabelledImages, str]:
@@ -96,6 +117,7 @@ def main() -> None:
     """Configure, load, build, fit, evaluate, save."""
     arguments = parse_arguments()
     config = configure(arguments)
+    prepare_folders(arguments.output, arguments.reports)
     training, scoring, scored = load_digits(arguments)
 
     logging.set_verbosity(logging.ERROR)  # Keras advises against .h5 at each save; it is what was asked for.
@@ -128,15 +150,15 @@ def main() -> None:
     }
     write_artifact(arguments.output, network, provenance, scoring_batch[:500], graph)
     checkpoint.unlink(missing_ok=True)
-    plots = save_reports(arguments.reports, history, scoring.images, scoring.labels, probabilities)
 
     # Only held-out training digits may choose a setting.
     temperature = fit_temperature(probabilities, scoring.labels) if arguments.hold_out is not None else None
     print_summary(evaluation, scored, seconds, temperature)
     print(f"  taken for digits    {acceptance['accepted_share']:.2%} of {acceptance['num_held_out']:,} training digits")
+    plots = save_reports(arguments.reports, history, scoring.images, scoring.labels, probabilities)
     print(f"\nWrote {arguments.output} and {', '.join(map(str, plots))}.")
 
 
 if __name__ == "__main__":
-    with end_in_one_line("the same command with --resume goes on from the last whole epoch."):
+    with end_in_one_line("if an epoch was finished, the same command with --resume goes on from there."):
         main()

@@ -79,7 +79,7 @@ def make_cost(measured: Measured) -> str:
     rows: list[list[object]] = [
         ["parameters", f"{found['network']['parameters']:,}"],
         ["multiply-adds a digit", f"{found['network']['multiply_adds']:,}"],
-        ["training", f"{found['training_seconds'] / 60:.1f} minutes{', resumed' if found['resumed'] else ''}"],
+        ["training", _say_minutes(found)],
         ["epochs", found["config"]["epochs"]],
     ]
     return make_table(["shipped model", ""], rows)
@@ -96,9 +96,13 @@ def make_lines(measured: Measured) -> str:
             ["made-up lines of held-out digits that it reads", f"{100 * found['lines_read']:.1f} %"],
             ["parameters", f"{network['parameters']:,}"],
             ["multiply-adds for a line 224 pixels wide", f"{network['multiply_adds']:,}"],
-            ["training", f"{found['training_seconds'] / 60:.1f} minutes"],
+            ["making them up and training", _say_minutes(found)],
         ],
     )
+
+
+def _say_minutes(provenance: dict[str, Any]) -> str:
+    return f"{provenance['training_seconds'] / 60:.1f} minutes{', resumed' if provenance.get('resumed') else ''}"
 
 
 def make_final(measured: Measured) -> str:

@@ -20,12 +20,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from digits.classifier import load_classifier
-from digits.dataset import LabelledImages, hold_out, read_labelled_images
+from digits.dataset import HELD_OUT, LabelledImages, hold_out, read_labelled_images
 from digits.images import make_batch
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "robustness.csv"
-HELD_OUT = 1 / 6
 AT_ONCE = 500
 CLEAN, MEAN = "clean", f"mean of {len(CORRUPTIONS)} corruptions"
 SHIFTS = {

@@ -32,7 +32,7 @@ from robustness import MEAN, measure_robustness
 
 from digits.artifact import read_artifact
 from digits.augmentation import NO_DISTURBANCE, Distortion
-from digits.dataset import LabelledImages, hold_out, read_labelled_images
+from digits.dataset import HELD_OUT, LabelledImages, hold_out, read_labelled_images
 from digits.evaluation import evaluate, fit_temperature
 from digits.images import make_batch
 from digits.model import build_network, count_multiply_adds, fold_temperature
@@ -42,7 +42,6 @@ from digits.training import FAST, TrainingConfig, fit_network
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "training.csv"
-HELD_OUT = 1 / 6
 KAGGLE_SCORED = 28 / 70
 MAX_CORRUPTED = 10_000
 DEFAULT = TrainingConfig()
@@ -100,11 +99,13 @@ def measure_model(path: Path, scored: LabelledImages) -> dict[str, object]:
         or provenance["scored_on"]["sha256"] != scored.sha256
     ):
         sys.exit(f"error: {path} was trained with another configuration or scored on other digits; `make run_train`.")
-    return describe("default", config, "test", load_network(path), scored, provenance["training_seconds"])
+    # A run that was resumed does not know what it took as a whole.
+    seconds = None if provenance["resumed"] else provenance["training_seconds"]
+    return describe("default", config, "test", load_network(path), scored, seconds)
 
 
 def describe(
-    name: str, config: TrainingConfig, score: str, network: keras.Model, scored: LabelledImages, seconds: float
+    name: str, config: TrainingConfig, score: str, network: keras.Model, scored: LabelledImages, seconds: float | None
 ) -> dict[str, object]:
     """Return one line of the results."""
     probabilities = network.predict(make_batch(scored.images), batch_size=500, verbose=0)
@@ -121,7 +122,7 @@ def describe(
         "calibration_error_percent": round(100 * evaluation.calibration_error, 3),
         "temperature_to_fit": round(fit_temperature(probabilities, scored.labels), 3),
         "corruption_error_percent": round(measure_corruptions(network, scored), 2),
-        "training_seconds": round(seconds),
+        "training_seconds": None if seconds is None else round(seconds),
         "threads": tf.config.threading.get_intra_op_parallelism_threads(),
         "parameters": network.count_params(),
         "multiply_adds": count_multiply_adds(network),

@@ -9,7 +9,6 @@ Usage:
 """
 
 import argparse
-import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass, field, replace
@@ -27,7 +26,7 @@ from digits.artifact import export_graph, read_artifact, write_artifact
 from digits.augmentation import NO_DISTURBANCE
 from digits.classifier import Predict, compute_in_parts, open_graph
 from digits.dataset import LabelledImages, read_labelled_images
-from digits.errors import DigitsError
+from digits.errors import end_in_one_line
 from digits.images import BATCH_SHAPE, NUM_CLASSES, make_batch
 from digits.model import LOGITS_NAME, count_multiply_adds
 from digits.negatives import draw_any_digits, make_negatives
@@ -126,7 +125,7 @@ def _add_taught(digits: LabelledImages, config: AcceptanceConfig) -> LabelledIma
     return LabelledImages(np.concatenate([digits.images, drawn, negatives]), labels, digits.sha256)
 
 
-def main() -> int:
+def main() -> None:
     """Train the network for the file named on the command line."""
     parser = argparse.ArgumentParser(description="Train the network that tells digits from all else, for an .h5.")
     parser.add_argument("model", type=Path)
@@ -134,12 +133,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=TrainingConfig().seed)
     parser.add_argument("--fast", action="store_true", help="a tenth of the digits, to see it work")
     arguments = parser.parse_args()
-    try:
-        replace_acceptance(arguments.model, arguments.data, arguments.seed, arguments.fast)
-    except (DigitsError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    replace_acceptance(arguments.model, arguments.data, arguments.seed, arguments.fast)
 
 
 def replace_acceptance(path: Path, data: Path, seed: int, is_fast: bool) -> None:
@@ -160,4 +154,5 @@ def replace_acceptance(path: Path, data: Path, seed: int, is_fast: bool) -> None
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with end_in_one_line("the file is as it was."):
+        main()

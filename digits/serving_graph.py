@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from digits.artifact import open_keras_file, read_artifact, write_artifact
-from digits.errors import ArtifactError, DigitsError
+from digits.errors import ArtifactError, end_in_one_line
 from digits.images import BATCH_SHAPE, NUM_CLASSES, draw_one, make_batch
 
 # Layers whose configuration carries code, or names a file to load code or words from.
@@ -124,19 +124,15 @@ def _read_what_to_keep(path: Path) -> tuple[Mapping[str, Any], bytes | None]:
     return kept, artifact.acceptance_graph
 
 
-def main() -> int:
+def main() -> None:
     """Add a graph to the file named on the command line."""
     parser = argparse.ArgumentParser(description="Give a Keras .h5 the graph that serving needs.")
     parser.add_argument("model", type=Path)
     path = parser.parse_args().model
-    try:
-        add_serving_graph(path)
-    except (DigitsError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    add_serving_graph(path)
     print(f"{path} now carries a serving graph.")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with end_in_one_line("the file is as it was."):
+        main()

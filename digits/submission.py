@@ -5,7 +5,6 @@ Usage:
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import pandas as pd
 
 from digits.classifier import Classifier, load_classifier
 from digits.dataset import read_images
-from digits.errors import DigitsError
+from digits.errors import end_in_one_line
 from digits.images import make_batch
 
 _IMAGES_PER_BATCH = 1_000
@@ -33,26 +32,25 @@ def write_submission(classifier: Classifier, test: Path, output: Path) -> int:
     labels = np.concatenate([classifier.predict(make_batch(chunk)).argmax(axis=1) for chunk in chunks])
     unfinished = output.with_name(output.name + ".part")
     rows = pd.DataFrame({"ImageId": np.arange(1, len(labels) + 1), "Label": labels})
-    rows.to_csv(unfinished, index=False, lineterminator="\n")
-    unfinished.replace(output)
+    try:
+        rows.to_csv(unfinished, index=False, lineterminator="\n")
+        unfinished.replace(output)
+    finally:
+        unfinished.unlink(missing_ok=True)
     return len(labels)
 
 
-def main() -> int:
+def main() -> None:
     """Read the command line, write the file, say so."""
     parser = argparse.ArgumentParser(description="Write Kaggle's submission.csv.")
     parser.add_argument("test", type=Path, help="digits without labels, .csv or .csv.gz")
     parser.add_argument("output", type=Path, nargs="?", default=Path("submission.csv"))
     parser.add_argument("--model", type=Path, default=Path("models/digits.h5"))
     arguments = parser.parse_args()
-    try:
-        num_digits = write_submission(load_classifier(arguments.model), arguments.test, arguments.output)
-    except (DigitsError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    num_digits = write_submission(load_classifier(arguments.model), arguments.test, arguments.output)
     print(f"Wrote {arguments.output}: {num_digits:,} digits read by {arguments.model}.")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with end_in_one_line("nothing was written."):
+        main()

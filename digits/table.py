@@ -23,6 +23,7 @@ _NAMES_SHOWN = 5
 _CHARACTERS_SHOWN = 40
 _NAME_COLUMNS = "the first line must name the columns, separated by commas"
 _VALUE_OF_TEXT = {str(value): value for value in range(MAX_PIXEL + 1)}
+_FRACTION = re.compile(r"\s*(?:0?\.[0-9]+|[0-9.]+e-[0-9]+)\s*")
 _WHOLE_NUMBER = re.compile(r"\s*0*([0-9]{1,3})(?:\.0*)?\s*")
 
 
@@ -85,7 +86,7 @@ def _check_header(found: list[str], names: tuple[str, ...]) -> None:
     counts, allowed = Counter(found), {LABEL_NAME, *PIXEL_NAMES}
     faults = {
         "missing": [name for name in names if name not in counts],
-        "unknown": [_shorten(name) for name in found if name not in allowed],
+        "unknown": [_shorten(name) or "'' (a column without a name)" for name in found if name not in allowed],
         "repeated": [name for name in counts if counts[name] > 1 and name in allowed],
     }
     if not any(faults.values()):
@@ -124,9 +125,10 @@ def _parse_cell(number: int, line: int, name: str, text: str) -> int:
 def _refuse_cell(number: int, line: int, name: str, text: str) -> NoReturn:
     received = repr(_shorten(text)) if text.strip() else "an empty cell"
     limit = NUM_CLASSES - 1 if name == LABEL_NAME else MAX_PIXEL
+    is_scaled = name != LABEL_NAME and _FRACTION.fullmatch(text)
     raise TableError(
         f"received {received}, expected an integer 0-{limit}",
-        hint="mend or remove the row",
+        hint=f"scale grey levels to 0-{MAX_PIXEL}" if is_scaled else "mend or remove the row",
         row=number,
         line=line,
         column=name,

@@ -51,8 +51,23 @@ class TrainingConfig:
         for name in ("epochs", "batch_size", "learning_rate", "temperature"):
             if not getattr(self, name) > 0:
                 raise ConfigurationError(f"Received {name} {getattr(self, name)}, expected a number above 0.")
-        if not 0 <= self.seed < 2**32:
-            raise ConfigurationError(f"Received seed {self.seed}, expected an integer from 0 to {2**32 - 1}.")
+        if not 0 <= self.finishing_epochs < self.epochs:
+            raise ConfigurationError(
+                f"Received {self.finishing_epochs} finishing epochs of {self.epochs}, expected fewer than all."
+            )
+        if not 0 <= self.warmup_fraction < 1:
+            raise ConfigurationError(f"Received warmup_fraction {self.warmup_fraction}, expected 0 or more, below 1.")
+        check_seed(self.seed)
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that NumPy, TensorFlow or Keras does not take.
+
+    Raises:
+        ConfigurationError: If it is negative or has more than 32 bits.
+    """
+    if not 0 <= seed < 2**32:
+        raise ConfigurationError(f"Received seed {seed}, expected an integer from 0 to {2**32 - 1}.")
 
 
 FAST = TrainingConfig(

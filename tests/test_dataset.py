@@ -182,10 +182,11 @@ def without(*names: str) -> Callable[[Rows], Rows]:
         ),
         (lambda rows: [[*row, row[0]] for row in rows], "received 786 columns, .*repeated: label"),
         (lambda rows: [["Id" if name == "pixel3" else name for name in rows[0]]], "missing: pixel3; unknown: Id"),
+        (lambda rows: [["", *row] for row in rows], r"received 786 columns, .*unknown: '' \(a column without a name\)"),
         (lambda rows: rows[1:], "missing: label, pixel0.*the first line must name the columns, separated by commas"),
         (lambda rows: [[";".join(row)] for row in rows], r"received 1 columns.*unknown: label;pixel0.{0,40}\.\.\."),
     ],
-    ids=["no label", "783 pixels", "five pixels", "label twice", "another name", "no header", "semicolons"],
+    ids=["no label", "783 pixels", "five pixels", "label twice", "another name", "an index", "no header", "semicolons"],
 )
 def test_read_labelled_images_bad_header(
     rows: Rows, tmp_path: Path, edit: Callable[[Rows], Rows], message: str
@@ -227,6 +228,12 @@ def test_read_labelled_images_damaged_gzip(rows: Rows, tmp_path: Path) -> None:
     content = bytearray(gzip.compress(format_rows(rows).encode()))
     content[-6] ^= 0xFF  # In the checksum: every cell still reads well.
     expect_refusal(tmp_path / "train.csv.gz", bytes(content), "the compressed file is truncated or broken")
+
+
+@pytest.mark.parametrize("cell", ["0.0117", ".5", "1.17e-2"])
+def test_read_labelled_images_scaled_greys_are_to_be_scaled_back(rows: Rows, tmp_path: Path, cell: str) -> None:
+    rows[1][5] = cell
+    expect_refusal(tmp_path / "train.csv", format_rows(rows).encode(), "expected an integer 0-255; scale grey levels")
 
 
 def test_read_labelled_images_cut_in_the_middle_of_a_row(rows: Rows, tmp_path: Path) -> None:

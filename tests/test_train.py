@@ -182,3 +182,25 @@ def test_train_anew_beside_a_broken_checkpoint_says_that_it_is_replaced_and_goes
     finished = run([*make_command(slices, tmp_path), "--epochs", "1"])
     assert finished.returncode == 0, finished.stderr
     assert "is replaced after the first epoch; --resume continues that run" in finished.stdout
+
+
+def test_train_told_to_write_into_a_folder_says_so_before_it_trains(slices, tmp_path):
+    (tmp_path / "model.h5").mkdir()
+    finished = run(make_command(slices, tmp_path))
+    assert finished.returncode == 1
+    assert "a folder; expected the .h5 to write" in finished.stderr
+    assert "Epoch 1" not in finished.stdout
+
+
+def test_train_with_a_file_where_the_reports_belong_says_so_before_it_trains(slices, tmp_path):
+    (tmp_path / "reports").write_text("a file")
+    finished = run(make_command(slices, tmp_path))
+    assert finished.returncode == 1
+    assert "File exists" in finished.stderr
+    assert "Epoch 1" not in finished.stdout
+
+
+def test_train_told_to_hold_out_and_to_test_is_refused(slices, tmp_path):
+    finished = run(make_command(slices, tmp_path, "--hold-out"))
+    assert finished.returncode == 2
+    assert "argument --hold-out: not allowed with argument --test" in finished.stderr

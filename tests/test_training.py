@@ -144,6 +144,19 @@ def test_training_config_with_a_setting_that_is_not_positive_is_refused(name):
         TrainingConfig(**{name: 0})
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epochs": 3, "finishing_epochs": 3}, "Received 3 finishing epochs of 3, expected fewer"),
+        ({"finishing_epochs": -1}, "Received -1 finishing epochs"),
+        ({"warmup_fraction": 2.0}, r"Received warmup_fraction 2\.0"),
+    ],
+)
+def test_training_config_with_a_schedule_that_does_not_fit_is_refused(settings, message):
+    with pytest.raises(ConfigurationError, match=message):
+        TrainingConfig(**settings)
+
+
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_training_config_with_a_seed_out_of_range_is_refused(seed):
     with pytest.raises(ConfigurationError, match=f"Received seed {seed}, expected an integer from 0"):
