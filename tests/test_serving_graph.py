@@ -1,5 +1,4 @@
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from digits.artifact import read_artifact
 from digits.classifier import load_classifier
 from digits.errors import ArtifactError
-from digits.serving_graph import add_serving_graph, load_network, main
+from digits.serving_graph import add_serving_graph, load_network
 
 if TYPE_CHECKING:
     import keras
@@ -324,17 +323,12 @@ def remove_configuration(path: Path) -> None:
     ],
     ids=["missing", "empty", "truncated", "no model"],
 )
-def test_main_unusable_file_is_one_line(
-    keras_file: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    damage: Callable[[Path], object],
-    message: str,
+def test_add_serving_graph_to_an_unusable_file_is_refused_in_one_line(
+    keras_file: Path, damage: Callable[[Path], object], message: str
 ) -> None:
     damage(keras_file)
-    monkeypatch.setattr(sys, "argv", ["serving_graph", str(keras_file)])
-    assert main() == 1
-    printed = capsys.readouterr().err
-    assert printed.startswith(f"error: {keras_file}: ")
-    assert message in printed
-    assert printed.count("\n") == 1
+    with pytest.raises(ArtifactError) as caught:
+        add_serving_graph(keras_file)
+    assert str(caught.value).startswith(f"{keras_file}: ")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,4 +1,5 @@
 import gzip
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from numpy.typing import NDArray
 from digits.classifier import load_classifier
 from digits.dataset import LabelledImages
 from digits.errors import DatasetError
-from digits.submission import main, write_submission
+from digits.submission import write_submission
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -84,37 +87,27 @@ def test_write_submission_that_cannot_be_finished_leaves_the_earlier_one_whole(
     assert output.read_text() == "earlier"
 
 
-def run_main(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
-    monkeypatch.setattr(sys, "argv", ["submission", *map(str, arguments)])
-    return main()
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "digits.submission", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def test_main_says_what_it_wrote(
-    shared_artifact: Path,
-    unlabelled_csv: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_command_says_what_it_wrote(shared_artifact: Path, unlabelled_csv: Path, tmp_path: Path) -> None:
     output = tmp_path / "submission.csv"
-    assert run_main(monkeypatch, "--model", shared_artifact, unlabelled_csv, output) == 0
-    assert capsys.readouterr().out == f"Wrote {output}: 200 digits read by {shared_artifact}.\n"
+    finished = run("--model", shared_artifact, unlabelled_csv, output)
+    assert finished.stdout == f"Wrote {output}: 200 digits read by {shared_artifact}.\n"
+    assert finished.returncode == 0
 
 
 @pytest.mark.parametrize("missing", ["model", "test file", "output folder"])
-def test_main_unusable_argument_is_one_line(
-    shared_artifact: Path,
-    unlabelled_csv: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    missing: str,
+def test_command_with_an_unusable_argument_ends_in_one_line(
+    shared_artifact: Path, unlabelled_csv: Path, tmp_path: Path, missing: str
 ) -> None:
     model = tmp_path / "absent.h5" if missing == "model" else shared_artifact
     test = tmp_path / "absent.csv" if missing == "test file" else unlabelled_csv
     output = tmp_path / "absent" / "s.csv" if missing == "output folder" else tmp_path / "s.csv"
-    assert run_main(monkeypatch, "--model", model, test, output) == 1
-    printed = capsys.readouterr().err
-    assert printed.startswith("error: ")
-    assert "absent" in printed
-    assert printed.count("\n") == 1
+    finished = run("--model", model, test, output)
+    assert finished.returncode == 1
+    assert finished.stderr.startswith("error: ")
+    assert "absent" in finished.stderr
+    assert finished.stderr.count("\n") == 1
