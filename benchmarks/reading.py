@@ -161,8 +161,8 @@ def read_all(drawings: Sequence[NDArray[np.uint8]]) -> list[str]:
 
 
 def read_one(drawing: NDArray[np.uint8]) -> str:
-    """Read a drawing with the shipped models; what is not accepted is left out, as the service does."""
-    return "".join(str(found.digit) for found in read_number(drawing, *load_shipped()) if found.reason is None)
+    """Read a drawing with the shipped models, as the service does."""
+    return "".join(str(found.digit) for found in read_number(drawing, *load_shipped()) if found.is_in_number)
 
 
 @cache

@@ -71,6 +71,11 @@ class ReadDigit:
         """The most probable digit."""
         return int(self.probabilities.argmax())
 
+    @property
+    def is_in_number(self) -> bool:
+        """Whether it belongs to the number. Without a digit that is merely doubtful it would be another number."""
+        return self.reason in (None, "ambiguous")
+
 
 def load_line_reader(path: Path, num_threads: int = 1) -> LineReader:
     """Load the .h5 that `digits.line_training` writes.

@@ -70,15 +70,15 @@ async def predict_image(request: Request) -> Response:
 async def read_several(request: Request) -> Response:
     """Send a picture of several digits side by side, and get the number that they make, left to right.
 
-    Digits may touch, and stand on printed paper; stops, commas and dashes are passed over. What might be one digit as
-    well as another, and what stands alone and looks like none, is listed, and left out of `number`.
+    Digits may touch, and stand on printed paper; stops, commas and dashes are passed over. A digit that might be
+    another as well is in `number` by the best guess, and not accepted. What stands alone and looks like none is left
+    out of it.
     """
     classifier, line_reader = get_classifier(request), get_line_reader(request)
     decode = await _receive_picture(request)
-    digits, reading = await compute_in_lane(request, partial(_read_digits, classifier, line_reader, decode))
+    answer, reading = await compute_in_lane(request, partial(_read_digits, classifier, line_reader, decode))
     request.scope["observation"].reading = reading
-    number = "".join(str(one["digit"]) for one in digits if one["accepted"])
-    return answer_json({"number": number, "digits": digits, "model": line_reader.artifact.version})
+    return answer_json({**answer, "model": line_reader.artifact.version})
 
 
 async def _receive_picture(request: Request) -> Callable[[], Picture]:
@@ -105,7 +105,7 @@ def _read_digit(classifier: Classifier, decode: Callable[[], Picture]) -> tuple[
 
 def _read_digits(
     classifier: Classifier, line_reader: LineReader, decode: Callable[[], Picture]
-) -> tuple[list[dict[str, object]], Reading]:
+) -> tuple[dict[str, object], Reading]:
     started = perf_counter()
     picture = decode()
     decoded = perf_counter()
@@ -114,7 +114,8 @@ def _read_digits(
     probabilities = np.array([one.probabilities for one in found], np.float32).reshape(-1, NUM_CLASSES)
     reasons = [one.reason for one in found]
     reading = Reading(measure_moments(pixels), probabilities, reasons, decoded - started, perf_counter() - decoded)
-    return [_describe_part(one, picture.scale) for one in found], reading
+    number = "".join(str(one.digit) for one in found if one.is_in_number)
+    return {"number": number, "digits": [_describe_part(one, picture.scale) for one in found]}, reading
 
 
 def _describe_part(part: ReadDigit, scale: int) -> dict[str, object]:

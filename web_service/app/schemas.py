@@ -113,7 +113,9 @@ class NumberReading(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     number: str = Field(
-        pattern="^[0-9]*$", description="The digits that were accepted, left to right.", examples=["1024"]
+        pattern="^[0-9]*$",
+        description="The digits, left to right, a doubtful one by the best guess; without what looks like no digit.",
+        examples=["1024"],
     )
     digits: list[ReadDigit] = Field(description="All that were found, left to right.")
     model: Version = Field(

@@ -86,9 +86,13 @@ function describeDigit({ digit, confidence, probabilities, reason }) {
 
 function describeNumber({ digits }) {
   if (!digits.length) return "No digits found yet.";
-  const refused = digits.filter((one) => !one.accepted).length;
-  if (!refused) return digits.length === 1 ? "one digit" : `${digits.length} digits`;
-  return refused === 1 ? "One sign cannot be told and is left out." : `${refused} signs cannot be told and are left out.`;
+  const guessed = digits.filter((one) => one.reason === "ambiguous").length;
+  const leftOut = digits.filter((one) => !one.accepted).length - guessed;
+  const sentences = [
+    guessed && (guessed === 1 ? "One digit is a guess." : `${guessed} digits are guesses.`),
+    leftOut && (leftOut === 1 ? "One sign is no digit and is left out." : `${leftOut} signs are no digits and are left out.`),
+  ].filter(Boolean);
+  return sentences.join(" ") || (digits.length === 1 ? "one digit" : `${digits.length} digits`);
 }
 
 const REFUSED = { ambiguous: "unsure", not_a_digit: "no digit?", blank: "blank" };
@@ -103,7 +107,7 @@ function makeChip(one) {
 
 function makeBox(one, percents) {
   const box = make("div");
-  box.append(make("span", one.accepted ? `${one.digit}` : "?"));
+  box.append(make("span", one.accepted ? `${one.digit}` : one.reason === "ambiguous" ? `${one.digit}?` : "?"));
   box.classList.toggle("refused", !one.accepted);
   for (const [side, percent] of Object.entries(percents)) box.style[side] = `${percent}%`;
   return box;
