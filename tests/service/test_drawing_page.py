@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from browser import open_browser
+from doubtful import paint_doubtful_line
 from pen import STROKES, draw, write
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Locator, Page, Request, expect
@@ -257,6 +258,14 @@ def test_page_reads_several_digits_and_shows_where_they_stand(page: Page) -> Non
         middle = (box["x"] + box["width"] / 2 - sheet["x"]) / sheet["width"]
         assert 0.03 + 0.24 * place < middle < 0.25 + 0.24 * place
         assert 0.4 < box["height"] / sheet["height"] < 0.6
+
+
+def test_page_says_which_digit_is_a_guess(page: Page, tmp_path: Path) -> None:
+    paint_doubtful_line().save(tmp_path / "line.png")
+    page.get_by_text("Several digits").click()
+    page.locator("#file").set_input_files(tmp_path / "line.png")
+    expect(hear(page)).to_have_text(re.compile(r"7 \d 0\. One digit is a guess\."))
+    expect(page.locator("#boxes")).to_have_text(re.compile(r"^7\d\?0$"))
 
 
 def test_page_shows_the_boxes_of_a_photo_on_the_photo(page: Page, tmp_path: Path) -> None:
