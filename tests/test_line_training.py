@@ -15,9 +15,9 @@ from digits import line_training
 from digits.artifact import read_artifact, write_artifact
 from digits.checkpoint import CheckpointSaver
 from digits.dataset import LabelledImages
-from digits.errors import CheckpointError
+from digits.errors import CheckpointError, ConfigurationError
 from digits.line_reading import load_line_reader
-from digits.line_training import FAST, compose, train_line_network
+from digits.line_training import FAST, LineConfig, compose, train_line_network
 
 SHORT = replace(FAST, num_lines=200, epochs=2, batch_size=20, num_scored=20, held_out=0.2)
 RunPython = Callable[..., CompletedProcess[str]]
@@ -96,3 +96,8 @@ def test_command_without_data_ends_in_one_line(run_python: RunPython, tmp_path: 
     assert ended.returncode == 1
     assert ended.stderr.strip().splitlines()[-1].startswith("error: ")
     assert not (tmp_path / "lines.h5").exists()
+
+
+def test_line_config_with_a_seed_out_of_range_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="Received seed -1, expected an integer from 0"):
+        LineConfig(seed=-1)
