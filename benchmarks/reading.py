@@ -29,7 +29,7 @@ from PIL import Image
 
 from digits.classifier import Classifier, load_classifier
 from digits.dataset import LabelledImages, read_labelled_images
-from digits.line_reading import LineReader, load_line_reader, read_number
+from digits.line_reading import LineReader, load_line_reader, read_number, spell_number
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL, CLASSIFIER = ROOT / "models" / "lines.h5", ROOT / "models" / "digits.h5"
@@ -162,7 +162,7 @@ def read_all(drawings: Sequence[NDArray[np.uint8]]) -> list[str]:
 
 def read_one(drawing: NDArray[np.uint8]) -> str:
     """Read a drawing with the shipped models, as the service does."""
-    return "".join(str(found.digit) for found in read_number(drawing, *load_shipped()) if found.is_in_number)
+    return spell_number(read_number(drawing, *load_shipped()))
 
 
 @cache

@@ -71,11 +71,6 @@ class ReadDigit:
         """The most probable digit."""
         return int(self.probabilities.argmax())
 
-    @property
-    def is_in_number(self) -> bool:
-        """Whether it belongs to the number. Without a digit that is merely doubtful it would be another number."""
-        return self.reason in (None, "ambiguous")
-
 
 def load_line_reader(path: Path, num_threads: int = 1) -> LineReader:
     """Load the .h5 that `digits.line_training` writes.
@@ -118,6 +113,14 @@ def read_number(drawing: NDArray[np.uint8], reader: LineReader, classifier: Clas
     probabilities, reasons = _hear_classifier(make_batch(images), probabilities[chosen], classifier)
     boxes = [_enlarge(box, factor, drawing.shape) for _, box in parts]
     return [ReadDigit(*one) for one in zip(images, boxes, probabilities, reasons, strict=True)]
+
+
+def spell_number(found: Sequence[ReadDigit]) -> str:
+    """Return the digits as one number, without what looks like no digit; a doubtful one stands by the best guess.
+
+    Without it, it would be another number.
+    """
+    return "".join(str(one.digit) for one in found if one.reason in (None, "ambiguous"))
 
 
 def _read_line(line: FramedLine, reader: LineReader) -> tuple[FramedLine, list[float], NDArray[np.float32]]:

@@ -21,7 +21,7 @@ from app.schemas import DrawingPrediction, NumberReading
 from digits.classifier import Classifier
 from digits.drawings import decode_drawing, measure_longer_side
 from digits.images import NUM_CLASSES, NUM_PIXELS
-from digits.line_reading import LineReader, ReadDigit, read_number
+from digits.line_reading import LineReader, ReadDigit, read_number, spell_number
 from digits.measures import measure_moments
 from digits.normalisation import normalise_drawing
 
@@ -114,8 +114,7 @@ def _read_digits(
     probabilities = np.array([one.probabilities for one in found], np.float32).reshape(-1, NUM_CLASSES)
     reasons = [one.reason for one in found]
     reading = Reading(measure_moments(pixels), probabilities, reasons, decoded - started, perf_counter() - decoded)
-    number = "".join(str(one.digit) for one in found if one.is_in_number)
-    return {"number": number, "digits": [_describe_part(one, picture.scale) for one in found]}, reading
+    return {"number": spell_number(found), "digits": [_describe_part(one, picture.scale) for one in found]}, reading
 
 
 def _describe_part(part: ReadDigit, scale: int) -> dict[str, object]:
