@@ -19,6 +19,7 @@ _STROKE_SHARE_IN_SHADOW = 0.2
 _EVEN_LEVELS = 25  # Of 255, between the darker and the lighter fifth of the border.
 _OUTLINE_SHARE = 0.06  # Of the longer side, at the most, is an outline wide,
 _OUTLINE_LEVELS = 100  # and differs from what is usual by more.
+_EDGE_SHARE = 0.08  # Of the shorter side: rulings that lie along the edge make the paper beside them look like ink.
 _MIN_CONTRAST = 0.1  # Of the paper's brightness, as yellow has on white; fainter is no ink.
 _MIN_CONTRAST_IN_SHADOW = 0.22
 _MIN_CONTRAST_TO_NOISE = 4.0
@@ -109,7 +110,9 @@ def _is_lighter_than(paper: int, drawing: NDArray[np.uint8]) -> bool:
 
 def _is_ink_light(drawing: NDArray[np.uint8]) -> bool:
     """Compare each pixel with its surroundings: ink is little, but differs most."""
-    small = Image.fromarray(drawing).resize(_fit(drawing.shape), Image.Resampling.BOX)
+    edge = round(_EDGE_SHARE * min(drawing.shape))
+    inside = drawing[edge : drawing.shape[0] - edge, edge : drawing.shape[1] - edge]
+    small = Image.fromarray(inside).resize(_fit(inside.shape), Image.Resampling.BOX)
     around = np.asarray(small.filter(ImageFilter.GaussianBlur(_LIGHT_SIDE / 8)), np.float32)
     contrast = (np.asarray(small, np.float32) + 1) / (around + 1) - 1
     return float((contrast**3).sum()) > 0

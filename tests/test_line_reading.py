@@ -99,6 +99,18 @@ def test_read_number_in_one_box_along_the_edge(wide: int, reader: LineReader, sm
     assert join(read(reader, drawing)) == "".join(map(str, small_digits.labels[:4]))
 
 
+@pytest.mark.parametrize("first", [0, 4, 10, 15])
+def test_read_number_cut_out_between_its_rulings(
+    first: int, reader: LineReader, small_digits: LabelledImages
+) -> None:
+    """The paper beside rulings along the edge was taken for light ink."""
+    chosen = slice(first, first + 4)
+    line = draw_line(small_digits.images[chosen], gap=25)[50:-50]
+    drawing = (120 + (205 - 120) * (line / 255)).astype(np.uint8)
+    drawing[:8] = drawing[-8:] = 120
+    assert join(read(reader, drawing)) == "".join(map(str, small_digits.labels[chosen]))
+
+
 @pytest.mark.parametrize("first", [0, 4, 10, 15, 20, 25, 30, 35])
 def test_read_number_spaced_digits(first: int, reader: LineReader, small_digits: LabelledImages) -> None:
     chosen = slice(first, first + 5)
