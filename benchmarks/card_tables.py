@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from label_readings import LABEL_ERRORS, READINGS
+from networks import join_versions
 from numpy.typing import NDArray
 
 from digits.images import NUM_CLASSES
@@ -207,7 +208,7 @@ def make_robustness(measured: Measured) -> str:
 
 
 def make_plain(name: str) -> Callable[[Measured], str]:
-    """Return a maker of a table that shows a benchmark's file as it is."""
+    """Return a maker of a table that shows a benchmark's file as it is; both networks were measured."""
 
     def make(measured: Measured) -> str:
         lines = measured.files[name]
@@ -216,8 +217,7 @@ def make_plain(name: str) -> Callable[[Measured], str]:
         shown = [column for column in lines[0] if column not in ("date", "model")]
         header = ["" if column == "row" else _name_column(column) for column in shown]
         table = make_table(header, [[row[column] or "-" for column in shown] for row in lines])
-        version = f"{measured.line_version}+{measured.version}" if name == "reading" else measured.version
-        return f"{table}\n\n{_say_of_what(version, lines)}"
+        return f"{table}\n\n{_say_of_what(join_versions(measured.line_version, measured.version), lines)}"
 
     return make
 

@@ -1,7 +1,8 @@
 """Measure a model on drawings: `python benchmarks/drawings.py`; it writes benchmarks/drawings.csv and prints the table.
 
-Each drawing goes through `digits.normalisation` as the service's does. No network was trained on any of them, and no
-setting of one chosen; the rules of `digits.ink` were mended with these rows in view.
+Each drawing is normalised and read as `POST /predict/image` does, by two networks together; beside their errors stand
+those of the classifier alone. No network was trained on any of them, and no setting of one chosen; the rules of
+`digits.ink` were mended with these rows in view, and that both networks read was decided when it helped the pen digits.
 """
 
 import argparse
@@ -23,11 +24,12 @@ from drawing_sets import (
     print_digits,
     read_pen_strokes,
 )
+from networks import SHIPPED, Networks, load_networks
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-from digits.classifier import Classifier, load_classifier
 from digits.dataset import LabelledImages, read_labelled_images
+from digits.digit_reading import read_digits
 from digits.images import MAX_PIXEL, make_batch
 from digits.normalisation import normalise_drawing
 
@@ -35,22 +37,36 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks/drawings.csv"
 STEP = 10
 PENS = (0.06, 0.10, 0.14)
-COLUMNS = ("row", "num_digits", "num_errors", "error_percent", "model")
+COLUMNS = ("row", "num_digits", "num_errors", "error_percent", "num_errors_of_classifier_alone", "model")
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One row of the table; `num_errors` of `num_digits` were misread by the model of that version."""
+    """One row of the table.
+
+    Attributes:
+        row: Its name.
+        num_digits: That were read.
+        num_errors: That were misread.
+        num_errors_alone: That the classifier misreads by itself.
+        model: The versions of both networks.
+    """
 
     row: str
     num_digits: int
     num_errors: int
+    num_errors_alone: int
     model: str
 
     @property
     def error_percent(self) -> str:
         """To two decimals."""
         return f"{100 * self.num_errors / self.num_digits:.2f}"
+
+    @property
+    def cells(self) -> tuple[object, ...]:
+        """As the table shows them."""
+        return self.row, self.num_digits, self.num_errors, self.error_percent, self.num_errors_alone
 
 
 Digits = tuple[NDArray[np.uint8], NDArray[np.int64]]
@@ -111,31 +127,34 @@ def load_tiny_digits() -> Digits:
     return normalise((tiny.images * (MAX_PIXEL / 16)).astype(np.uint8)), tiny.target
 
 
-def measure(classifier: Classifier, row: str, digits: Digits) -> Measurement:
+def measure(networks: Networks, row: str, digits: Digits) -> Measurement:
     """Read one row's digits."""
     images, labels = digits
+    classifier = networks.classifier
     parts = np.array_split(images, len(images) // 500 + 1)
-    read = np.concatenate([classifier.predict(make_batch(part)).argmax(axis=1) for part in parts])
-    return Measurement(row, len(labels), int((read != labels).sum()), classifier.artifact.version)
+    together = np.concatenate([read_digits(part, classifier, networks.line_reader)[0] for part in parts])
+    alone = np.concatenate([classifier.predict(make_batch(part)) for part in parts])
+    num_errors, num_errors_alone = (int((read.argmax(axis=1) != labels).sum()) for read in (together, alone))
+    return Measurement(row, len(labels), num_errors, num_errors_alone, networks.version)
 
 
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=ROOT / "models/digits.h5")
+    parser.add_argument("--model", type=Path, default=SHIPPED)
     parser.add_argument("--output", type=Path, help=f"default: {RESULTS.name}, of whole measurements alone")
     parser.add_argument("--step", type=int, default=STEP, help="take every so manyth MNIST digit for the canvases")
     parser.add_argument("--only", default="", help="measure the rows whose name holds this text")
     options = parser.parse_args()
-    classifier = load_classifier(options.model)
+    networks = load_networks(options.model)
     rows = list_rows(read_labelled_images(ROOT / "data/test.csv.gz"), options.step)
     measured = []
-    print("| drawings | digits | misread | error (%) |\n| --- | ---: | ---: | ---: |")
+    print("| drawings | digits | misread | error (%) | by the classifier alone |\n| --- | ---: | ---: | ---: | ---: |")
     for row, make_digits in rows.items():
         if options.only in row:
-            found = measure(classifier, row, make_digits())
+            found = measure(networks, row, make_digits())
             measured.append(found)
-            print(f"| {row} | {found.num_digits:,} | {found.num_errors:,} | {found.error_percent} |", flush=True)
+            print(f"| {' | '.join(map(str, found.cells))} |", flush=True)
     is_whole = options.step == STEP and len(measured) == len(rows)
     if options.output or is_whole:
         write(options.output or RESULTS, measured)
@@ -147,7 +166,7 @@ def write(path: Path, measured: list[Measurement]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for found in measured:
-            writer.writerow([found.row, found.num_digits, found.num_errors, found.error_percent, found.model])
+            writer.writerow([*found.cells, found.model])
 
 
 if __name__ == "__main__":

@@ -18,21 +18,19 @@ import csv
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from handwriting import compose_amounts
+from networks import load_networks
 from numpy.typing import NDArray
 from PIL import Image
 
-from digits.classifier import Classifier, load_classifier
 from digits.dataset import LabelledImages, read_labelled_images
-from digits.line_reading import LineReader, load_line_reader, read_number, spell_number
+from digits.line_reading import read_number, spell_number
 
 ROOT = Path(__file__).resolve().parents[1]
-MODEL, CLASSIFIER = ROOT / "models" / "lines.h5", ROOT / "models" / "digits.h5"
 RESULTS = ROOT / "benchmarks" / "reading.csv"
 CHEQUES = ROOT.parent / "shared" / "drawings" / "cheque_amounts.npz"
 NUM_LINES = 100
@@ -162,13 +160,8 @@ def read_all(drawings: Sequence[NDArray[np.uint8]]) -> list[str]:
 
 def read_one(drawing: NDArray[np.uint8]) -> str:
     """Read a drawing with the shipped models, as the service does."""
-    return spell_number(read_number(drawing, *load_shipped()))
-
-
-@cache
-def load_shipped() -> tuple[LineReader, Classifier]:
-    """Load the models, once in each process."""
-    return load_line_reader(MODEL), load_classifier(CLASSIFIER)
+    networks = load_networks()
+    return spell_number(read_number(drawing, networks.line_reader, networks.classifier))
 
 
 def measure(training: bool) -> list[dict[str, object]]:
@@ -183,7 +176,7 @@ def measure(training: bool) -> list[dict[str, object]]:
     for name, lines in sets:
         drawings, numbers = zip(*lines, strict=True)
         pairs = list(zip(read_all(drawings), numbers, strict=True))
-        rows += score(name, pairs, "+".join(model.artifact.version for model in load_shipped()))
+        rows += score(name, pairs, load_networks().version)
     return rows
 
 

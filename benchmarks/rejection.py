@@ -2,7 +2,7 @@
 
 Writes benchmarks/rejection.csv and docs/model-card/rejection.png. Needs Debian's package `dataset-fashion-mnist`, and
 `../shared/drawings`, which is no part of this project. Both are for measuring only: the model was taught on images made
-up by `digits.negatives` alone.
+up by `digits.negatives` alone. Images are judged as `POST /predict/image` judges them, where two networks read.
 """
 
 import argparse
@@ -16,11 +16,12 @@ import numpy as np
 from drawing_sets import CANVAS, PEN_DIGITS, draw_strokes, finish, read_pen_strokes, shade, texture
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from networks import SHIPPED, Networks, load_networks
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from digits.classifier import Classifier, load_classifier
 from digits.dataset import read_labelled_images
+from digits.digit_reading import read_digits
 from digits.images import SIZE, make_batch
 from digits.normalisation import normalise_drawing
 
@@ -90,20 +91,20 @@ def _draw_papers() -> Iterator[Images]:
             yield finish(0.8 * paper + noise)
 
 
-def judge_images(classifier: Classifier, images: Images) -> Judged:
+def judge_images(networks: Networks, images: Images) -> Judged:
     """Ask the model."""
+    classifier = networks.classifier
     acceptances, reasons = [], []
     for start in range(0, len(images), _IMAGES_AT_ONCE):
-        batch = make_batch(images[start : start + _IMAGES_AT_ONCE])
-        probabilities = classifier.predict(batch)
-        acceptance = classifier.measure_acceptance(batch)
+        part = images[start : start + _IMAGES_AT_ONCE]
+        acceptance = classifier.measure_acceptance(make_batch(part))
         if acceptance is None:
             raise SystemExit(
                 f"error: {classifier.artifact.path} has no acceptance network. "
                 f"Train one: `python -m digits.acceptance_network {classifier.artifact.path}`."
             )
         acceptances.append(acceptance)
-        reasons += classifier.judge(batch, probabilities)
+        reasons += read_digits(part, classifier, networks.line_reader)[1]
     return Judged(np.concatenate(acceptances), np.array([reason is None for reason in reasons]))
 
 
@@ -144,11 +145,11 @@ def draw_curve(judged: dict[str, Judged], threshold: float) -> Figure:
 def main() -> None:
     """Measure, write and print."""
     parser = argparse.ArgumentParser(description="Measure what a model accepts as a digit.")
-    parser.add_argument("--model", type=Path, default=ROOT / "models/digits.h5")
+    parser.add_argument("--model", type=Path, default=SHIPPED)
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/rejection.csv")
     parser.add_argument("--picture", type=Path, default=ROOT / "docs/model-card/rejection.png")
     arguments = parser.parse_args()
-    classifier = load_classifier(arguments.model)
+    networks = load_networks(arguments.model)
     images = {
         TEST: read_labelled_images(ROOT / "data/test.csv.gz").images,
         PEN: draw_all(read_pen_strokes()[0]),
@@ -156,14 +157,14 @@ def main() -> None:
         SHIRTS: read_fashion(),
         BLANKS: make_blanks(),
     }
-    judged = {name: judge_images(classifier, part) for name, part in images.items()}
-    rows = [make_row(name, judged, classifier.artifact.version) for name in images]
+    judged = {name: judge_images(networks, part) for name, part in images.items()}
+    rows = [make_row(name, judged, networks.version) for name in images]
     with arguments.output.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     arguments.picture.parent.mkdir(parents=True, exist_ok=True)
-    draw_curve(judged, classifier.thresholds.acceptance).savefig(arguments.picture, dpi=150)
+    draw_curve(judged, networks.classifier.thresholds.acceptance).savefig(arguments.picture, dpi=150)
     for row in rows:
         print("  ".join(f"{name} {value}" for name, value in row.items() if value))
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from digits.images import MAX_PIXEL
+from digits.images import MAX_PIXEL, SIZE
 from digits.ink import Ink, measure_contrast
 from digits.line_ink import keep_line_strokes
 
@@ -21,6 +21,7 @@ STRIDE = 4
 _FILLED = 28
 _INK = 0.2  # Beyond this is no paper.
 _MARGIN = 6  # Columns of paper on either side.
+_SINGLE_WIDTH = 40  # 28 columns as much larger as 20 rows become 28, in whole steps.
 _MAX_WIDTH = 2048  # What is wider is no line of digits, but a drawn rule.
 
 
@@ -74,6 +75,28 @@ def frame_line(drawing: NDArray[np.uint8]) -> FramedLine | None:
     box = left + margin, top + margin, left + margin + width * scale, top + margin + LINE_HEIGHT * scale
     framed = Image.fromarray(np.pad(levels, margin)).resize((width, LINE_HEIGHT), Image.Resampling.BILINEAR, box)
     return FramedLine(stretch_line(np.asarray(framed)), ink, left, scale)
+
+
+def frame_digits(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Show single digits as the line network is used to see them, a line of one.
+
+    Args:
+        images: uint8 `(n, 28, 28)`, normalised: the longer side of the ink is 20 pixels.
+
+    Returns:
+        uint8 `(n, 32, 40)`, the ink's rows in the middle.
+    """
+    rows = LINE_HEIGHT * SIZE / _SINGLE_WIDTH
+    framed = np.zeros((len(images), LINE_HEIGHT, _SINGLE_WIDTH), np.uint8)
+    for image, line in zip(images, framed, strict=True):
+        inked = np.flatnonzero(image.any(axis=1))
+        if len(inked):
+            # Paper above and below, so that the frame may reach out of the image.
+            top = SIZE + (inked[0] + inked[-1] + 1 - rows) / 2
+            padded = Image.fromarray(np.pad(image, ((SIZE, SIZE), (0, 0))))
+            size, box = (_SINGLE_WIDTH, LINE_HEIGHT), (0, top, SIZE, top + rows)
+            line[:] = np.asarray(padded.resize(size, Image.Resampling.BILINEAR, box))
+    return framed
 
 
 def make_line_batch(images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -30,6 +30,7 @@ ALLOWED = {
         *("errors", "images", "artifact", "acceptance", "classifier", "line_images", "normalisation", "parting"),
         "ink",
     },
+    "digit_reading": {"acceptance", "classifier", "images", "line_images", "line_reading"},
     "line_marks": {"images", "ink"},
     "line_paper": {"images", "ink", "line_images"},
     "line_examples": {"images", "ink", "line_images", "line_marks", "line_paper"},
@@ -85,6 +86,7 @@ SERVED |= {
     "line_images",
     "parting",
     "line_reading",
+    "digit_reading",
 }
 HEAVY = {"tensorflow", "keras", "pandas", "matplotlib", "sklearn", "scipy"}
 

@@ -188,7 +188,8 @@ def test_model_card_says_when_a_file_is_of_another_model(measured: Measured) -> 
     row = {"row": "pen digits", "num_digits": "9", "num_errors": "1", "error_percent": "11.11", "model": "0123456789ab"}
     made = model_card.SECTIONS["drawings"](replace(measured, files={"drawings": [row]}))
     assert "| pen digits | 9 | 1 | 11.11 |" in made
-    assert f"Measured on `0123456789ab`, **not on the shipped model** `{measured.version}`." in made
+    shipped = f"{measured.line_version}+{measured.version}"
+    assert f"Measured on `0123456789ab`, **not on the shipped model** `{shipped}`." in made
 
 
 def test_model_card_gives_mean_and_deviation_over_seeds(measured: Measured) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from digits.line_images import LINE_HEIGHT, STRIDE, frame_line, make_line_batch, stretch_line
+from digits.line_images import LINE_HEIGHT, STRIDE, frame_digits, frame_line, make_line_batch, stretch_line
 
 
 def draw_bar(left: int, shape: tuple[int, int] = (100, 300)) -> np.ndarray:
@@ -53,3 +53,18 @@ def test_make_line_batch_is_in_0_to_1() -> None:
     batch = make_line_batch(np.array([[[0, 51, 255, 0]]], np.uint8))
     assert (batch.shape, batch.dtype) == ((1, 1, 4, 1), np.float32)
     np.testing.assert_allclose(batch.ravel(), [0, 0.2, 1, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("top", [0, 5, 8])
+def test_frame_digits_puts_the_ink_in_the_middle_rows(top: int) -> None:
+    image = np.zeros((28, 28), np.uint8)
+    image[top : top + 20, 12:16] = 255
+    (line,) = frame_digits(image[None])
+    assert line.shape == (LINE_HEIGHT, 40)
+    rows, columns = (np.flatnonzero(line.max(axis=axis) > 128) for axis in (1, 0))
+    assert (rows[0], rows[-1]) == (2, 29)
+    assert (columns[0], columns[-1]) == (17, 22)
+
+
+def test_frame_digits_of_blank_images_are_blank() -> None:
+    assert frame_digits(np.zeros((2, 28, 28), np.uint8)).max() == 0

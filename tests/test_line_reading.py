@@ -100,9 +100,7 @@ def test_read_number_in_one_box_along_the_edge(wide: int, reader: LineReader, sm
 
 
 @pytest.mark.parametrize("first", [0, 4, 10, 15])
-def test_read_number_cut_out_between_its_rulings(
-    first: int, reader: LineReader, small_digits: LabelledImages
-) -> None:
+def test_read_number_cut_out_between_its_rulings(first: int, reader: LineReader, small_digits: LabelledImages) -> None:
     """The paper beside rulings along the edge was taken for light ink."""
     chosen = slice(first, first + 4)
     line = draw_line(small_digits.images[chosen], gap=25)[50:-50]

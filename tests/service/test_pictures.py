@@ -6,7 +6,6 @@ import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,13 @@ import pytest
 from doubtful import paint_doubtful_line
 from jsonschema import Draft202012Validator
 from PIL import Image
-from server import Answer, Server, attempt, serve
+from server import ROOT, Answer, Server, attempt, serve
 
 from app.pictures_openapi import BAD_PICTURES
+from digits.classifier import load_classifier
+from digits.digit_reading import read_digits
 from digits.images import MAX_PIXEL, PIXEL_NAMES
+from digits.line_reading import load_line_reader
 
 ONE = "/predict/image"
 SEVERAL = "/read"
@@ -61,11 +63,12 @@ def test_picture_answers_what_predict_answers_and_the_image(server: Server, shee
     assert (answer.json["digit"], answer.json["accepted"], answer.json["reason"]) == (1, True, None)
 
 
-def test_picture_shows_the_image_that_the_network_saw(server: Server, sheet: Image.Image) -> None:
+def test_picture_shows_the_image_that_both_networks_saw(server: Server, sheet: Image.Image) -> None:
     drawn = post(server, encode(sheet)).json
-    pixels = dict(zip(PIXEL_NAMES, chain.from_iterable(drawn["image"]), strict=True))
-    seen = server.post(pixels).json
-    assert seen["probabilities"] == pytest.approx(drawn["probabilities"], abs=1e-6)
+    classifier, line_reader = load_classifier(ROOT / "models/digits.h5"), load_line_reader(ROOT / "models/lines.h5")
+    (together,), _ = read_digits(np.array([drawn["image"]], np.uint8), classifier, line_reader)
+    assert drawn["probabilities"] == pytest.approx(together.tolist(), abs=1e-6)
+    assert drawn["confidence"] == max(drawn["probabilities"])
 
 
 @pytest.mark.parametrize("name", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])

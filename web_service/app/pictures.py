@@ -16,9 +16,10 @@ from app.errors import SMALLER_PICTURE
 from app.openapi import document_errors
 from app.picture_body import check_picture_type, unpack_picture
 from app.pictures_openapi import document_picture, list_picture_errors
-from app.reading import Pixels, Reading, compute_in_lane, read_pixels
+from app.reading import Pixels, Reading, compute_in_lane
 from app.schemas import DrawingPrediction, NumberReading
 from digits.classifier import Classifier
+from digits.digit_reading import read_digits
 from digits.drawings import decode_drawing, measure_longer_side
 from digits.images import NUM_CLASSES, NUM_PIXELS
 from digits.line_reading import LineReader, ReadDigit, read_number, spell_number
@@ -51,11 +52,12 @@ router = APIRouter()
 async def predict_image(request: Request) -> Response:
     """Send a PNG, JPEG, WebP, GIF, BMP or TIFF of any size that shows one digit, dark on light or light on dark.
 
-    The answer adds the 28x28 pixels that the network saw.
+    The answer adds the 28x28 pixels that the digit was read from, by two networks: `model`, which `/predict` asks,
+    and the one that reads the lines of `/read`. The probabilities are their geometric mean.
     """
-    classifier = get_classifier(request)
+    classifier, line_reader = get_classifier(request), get_line_reader(request)
     decode = await _receive_picture(request)
-    image, reading = await compute_in_lane(request, partial(_read_digit, classifier, decode))
+    image, reading = await compute_in_lane(request, partial(_read_digit, classifier, line_reader, decode))
     request.scope["observation"].reading = reading
     answer = describe_digit(reading.probabilities[0], reading.reasons[0])
     return answer_json({**answer, "image": image, "model": classifier.artifact.version})
@@ -76,7 +78,7 @@ async def read_several(request: Request) -> Response:
     """
     classifier, line_reader = get_classifier(request), get_line_reader(request)
     decode = await _receive_picture(request)
-    answer, reading = await compute_in_lane(request, partial(_read_digits, classifier, line_reader, decode))
+    answer, reading = await compute_in_lane(request, partial(_read_number, classifier, line_reader, decode))
     request.scope["observation"].reading = reading
     return answer_json({**answer, "model": line_reader.artifact.version})
 
@@ -97,13 +99,18 @@ async def _receive_picture(request: Request) -> Callable[[], Picture]:
     return decode
 
 
-def _read_digit(classifier: Classifier, decode: Callable[[], Picture]) -> tuple[Pixels, Reading]:
+def _read_digit(
+    classifier: Classifier, line_reader: LineReader, decode: Callable[[], Picture]
+) -> tuple[Pixels, Reading]:
     started = perf_counter()
     image = normalise_drawing(decode().drawing)
-    return image, read_pixels(classifier, image.reshape(1, NUM_PIXELS), perf_counter() - started)
+    decoded = perf_counter()
+    probabilities, reasons = read_digits(image[None], classifier, line_reader)
+    moments = measure_moments(image.reshape(1, NUM_PIXELS))
+    return image, Reading(moments, probabilities, reasons, decoded - started, perf_counter() - decoded)
 
 
-def _read_digits(
+def _read_number(
     classifier: Classifier, line_reader: LineReader, decode: Callable[[], Picture]
 ) -> tuple[dict[str, object], Reading]:
     started = perf_counter()

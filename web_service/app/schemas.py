@@ -81,7 +81,7 @@ class DrawingPrediction(Prediction):
     image: list[Line] = Field(
         min_length=SIZE,
         max_length=SIZE,
-        description="What the network saw: rows of pixels, 0 is paper and 255 is ink.",
+        description="What both networks saw: rows of pixels, 0 is paper and 255 is ink.",
         examples=[[[0] * SIZE] * SIZE],
     )
 
