@@ -4,6 +4,7 @@ Usage:
     python benchmarks/training.py --config default --seeds 0 1 2 3 4
     python benchmarks/training.py --config default --seeds 0 --score test
     python benchmarks/training.py --config default --seeds 0 --score kaggle
+    python benchmarks/training.py --config "affine only" --epochs 8 --seeds 0 1 2
     python benchmarks/training.py --model models/digits.h5
 
 Settings are chosen on `held-out` lines: 50,000 of the training digits train, the other 10,000 are scored, always the
@@ -55,7 +56,6 @@ CONFIGS = {
     "no finishing epochs": replace(DEFAULT, finishing_epochs=0),
     "affine only": replace(DEFAULT, distortion=replace(DEFAULT.distortion, elastic_pixels=0.0)),
     "half distortion": replace(DEFAULT, distortion=Distortion(6, 0.06, 0.075, 1, 0.25)),
-    "10 epochs": replace(DEFAULT, epochs=10),
 }
 
 
@@ -77,10 +77,11 @@ def concatenate(*parts: LabelledImages) -> LabelledImages:
     )
 
 
-def measure(name: str, seed: int, score: str, training: LabelledImages, scored: LabelledImages) -> dict[str, object]:
+def measure(
+    name: str, config: TrainingConfig, score: str, training: LabelledImages, scored: LabelledImages
+) -> dict[str, object]:
     """Train once and return one line of the results."""
-    config = replace(CONFIGS[name], seed=seed)
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(config.seed)
     network = build_network()
     with TemporaryDirectory() as folder:
         start = time.perf_counter()
@@ -151,6 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure a training configuration over seeds.")
     parser.add_argument("--config", choices=CONFIGS, default="default")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--epochs", type=int, help="in place of the configuration's own number")
     parser.add_argument("--score", choices=["held-out", "test", "kaggle"], default="held-out")
     parser.add_argument("--threads", type=int, default=0, help="for TensorFlow; 0: as many as there are cores")
     parser.add_argument("--model", type=Path, help="an .h5 of train.py's, in place of training")
@@ -162,8 +164,10 @@ def main() -> None:
     tf.config.threading.set_inter_op_parallelism_threads(arguments.threads)
     tf.config.experimental.enable_op_determinism()
     training, scored = load(arguments.score)
+    config = CONFIGS[arguments.config]
     for seed in arguments.seeds:
-        line = measure(arguments.config, seed, arguments.score, training, scored)
+        seeded = replace(config, seed=seed, epochs=arguments.epochs or config.epochs)
+        line = measure(arguments.config, seeded, arguments.score, training, scored)
         append(line)
         print(line)
 
