@@ -8,13 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from results import Row
 
 from digits.evaluation import NUM_CALIBRATION_BINS, measure_calibration_error
 from digits.plots import draw_confusion_matrix, draw_misread_digits
 
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#666666"
 DIGITS_IN_A_STRIP = 8
-Row = dict[str, str]
 
 
 def save_pictures(

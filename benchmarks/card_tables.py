@@ -10,10 +10,9 @@ import numpy as np
 from label_readings import LABEL_ERRORS, READINGS
 from networks import join_versions
 from numpy.typing import NDArray
+from results import Row
 
 from digits.images import NUM_CLASSES
-
-Row = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -208,7 +207,7 @@ def make_robustness(measured: Measured) -> str:
 
 
 def make_plain(name: str) -> Callable[[Measured], str]:
-    """Return a maker of a table that shows a benchmark's file as it is; both networks were measured."""
+    """Return a maker of a table that shows a benchmark's file as it is; its lines name both networks."""
 
     def make(measured: Measured) -> str:
         lines = measured.files[name]
@@ -237,7 +236,7 @@ def _say_of_what(version: str, lines: list[Row]) -> str:
     dates, models = ({row[name] for row in lines if row.get(name)} for name in ("date", "model"))
     when = f", {_join(dates)}" if dates else ""
     if models == {version}:
-        return f"Measured on the shipped model{when}."
+        return f"Measured on the shipped model{'s' if '+' in version else ''}{when}."
     named = _join(f"`{model}`" for model in models)
     return f"Measured on {named}{when}, **not on the shipped model** `{version}`."
 

@@ -213,6 +213,21 @@ def _photo(image: NDArray[np.uint8], rng: np.random.Generator, lined: bool = Fal
     return photograph(lay_ink(ink, (rule(rng) if lined else 1.0) * shade(rng) * texture(rng), 0.7), rng)
 
 
+def _lay_on_desk(image: NDArray[np.uint8], rng: np.random.Generator) -> Drawing:
+    """Photograph a sheet that lies askew on a desk and does not fill the picture."""
+    ink = place_anywhere(enlarge(image, 150), rng)
+    sheet = np.ones((CANVAS, CANVAS), np.float32)
+    angle, size = np.deg2rad(rng.uniform(-10, 10)), rng.uniform(1.1, 1.4)
+    turn = size * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    middle = np.full(2, CANVAS / 2)
+    offset = middle - turn @ (middle + rng.uniform(-20, 20, 2))
+    seen, is_sheet = (ndimage.affine_transform(one, turn, offset, order=1) for one in (ink, sheet))
+    light = 0.9 + 0.2 * np.linspace(-0.5, 0.5, CANVAS)
+    desk = rng.uniform(0.1, 0.5)
+    brightness = (is_sheet * lay_ink(seen, strength=0.7) + (1 - is_sheet) * desk) * light
+    return photograph(brightness * texture(rng), rng)
+
+
 Draw = Callable[[NDArray[np.uint8], np.random.Generator], Drawing]
 
 
@@ -237,6 +252,7 @@ CANVASES: dict[str, Draw] = {
     "photograph": _photo,
     "photograph of lined paper": partial(_photo, lined=True),
     "chalk on a board": _chalk,
+    "a sheet on a darker desk": _lay_on_desk,
 }
 
 

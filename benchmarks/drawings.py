@@ -1,12 +1,11 @@
 """Measure a model on drawings: `python benchmarks/drawings.py`; it writes benchmarks/drawings.csv and prints the table.
 
 Each drawing is normalised and read as `POST /predict/image` does, by two networks together; beside their errors stand
-those of the classifier alone. No network was trained on any of them, and no setting of one chosen; the rules of
-`digits.ink` were mended with these rows in view, and that both networks read was decided when it helped the pen digits.
+those of the classifier alone. No network was trained on any of them; that both read, with equal weight, was decided on
+the pen digits, and the rules of `digits.ink` were mended with these rows in view.
 """
 
 import argparse
-import csv
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -26,18 +25,17 @@ from drawing_sets import (
 )
 from networks import SHIPPED, Networks, load_networks
 from numpy.typing import NDArray
+from results import write_rows
 from sklearn.datasets import load_digits
 
 from digits.dataset import LabelledImages, read_labelled_images
-from digits.digit_reading import read_digits
+from digits.digit_reading import read_digits, read_drawing
 from digits.images import MAX_PIXEL, make_batch
-from digits.normalisation import normalise_drawing
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks/drawings.csv"
 STEP = 10
 PENS = (0.06, 0.10, 0.14)
-COLUMNS = ("row", "num_digits", "num_errors", "error_percent", "num_errors_of_classifier_alone", "model")
 
 
 @dataclass(frozen=True)
@@ -59,72 +57,75 @@ class Measurement:
     model: str
 
     @property
-    def error_percent(self) -> str:
-        """To two decimals."""
-        return f"{100 * self.num_errors / self.num_digits:.2f}"
-
-    @property
-    def cells(self) -> tuple[object, ...]:
-        """As the table shows them."""
-        return self.row, self.num_digits, self.num_errors, self.error_percent, self.num_errors_alone
+    def cells(self) -> dict[str, object]:
+        """As the file shows it, by its columns."""
+        return {
+            "row": self.row,
+            "num_digits": self.num_digits,
+            "num_errors": self.num_errors,
+            "error_percent": f"{100 * self.num_errors / self.num_digits:.2f}",
+            "num_errors_of_classifier_alone": self.num_errors_alone,
+            "model": self.model,
+        }
 
 
 Digits = tuple[NDArray[np.uint8], NDArray[np.int64]]
 Rows = dict[str, Callable[[], Digits]]
 
 
-def load_pen_digits(pen: float = 0.1) -> Digits:
+def load_pen_digits(networks: Networks, pen: float = 0.1) -> Digits:
     """Draw the pen digits on a canvas and normalise them.
 
     Args:
+        networks: See `normalise`.
         pen: Its width as a share of the canvas's height.
 
     Returns:
         uint8 `(2798, 28, 28)` and int64 labels.
     """
     drawings, labels = read_pen_strokes()
-    return normalise(draw_strokes(strokes, pen) for strokes in drawings), labels
+    return normalise((draw_strokes(strokes, pen) for strokes in drawings), networks), labels
 
 
-def normalise(drawings: Iterable[Drawing]) -> NDArray[np.uint8]:
-    """Return uint8 `(n, 28, 28)`."""
-    return np.stack([normalise_drawing(drawing) for drawing in drawings])
+def normalise(drawings: Iterable[Drawing], networks: Networks) -> NDArray[np.uint8]:
+    """Return what the networks see in the end, uint8 `(n, 28, 28)`: what they refuse is looked at once more."""
+    return np.stack([read_drawing(one, networks.classifier, networks.line_reader)[0] for one in drawings])
 
 
-def list_rows(digits: LabelledImages, step: int) -> Rows:
+def list_rows(networks: Networks, digits: LabelledImages, step: int) -> Rows:
     """Return what makes each row's images and labels; the canvases show every `step`th of MNIST's digits."""
     rows: Rows = {
         "MNIST test digits as they are": lambda: (digits.images, digits.labels),
-        "MNIST test digits, normalised": lambda: (normalise(digits.images), digits.labels),
+        "MNIST test digits, normalised": lambda: (normalise(digits.images, networks), digits.labels),
     }
     if PEN_DIGITS.exists():
-        rows |= {f"pen digits, pen of {pen:.0%} of the canvas": partial(load_pen_digits, pen) for pen in PENS}
+        rows |= {f"pen digits, pen of {pen:.0%} of the canvas": partial(load_pen_digits, networks, pen) for pen in PENS}
     else:
         print(f"No pen digits: {PEN_DIGITS} is not there.")
     if list_fonts():
-        rows["printed digits"] = load_printed_digits
+        rows["printed digits"] = partial(load_printed_digits, networks)
     else:
         print(f"No printed digits: none of Debian's {', '.join(FONT_PACKAGES)} is installed.")
-    rows["scikit-learn's 8x8 digits"] = load_tiny_digits
+    rows["scikit-learn's 8x8 digits"] = partial(load_tiny_digits, networks)
     some = digits.take(slice(None, None, step))
-    canvases = {f"MNIST test digits, {name}": partial(_draw_on_canvas, name, some) for name in CANVASES}
+    canvases = {f"MNIST test digits, {name}": partial(_draw_on_canvas, networks, name, some) for name in CANVASES}
     return rows | canvases
 
 
-def _draw_on_canvas(name: str, digits: LabelledImages) -> Digits:
-    return normalise(draw_canvases(name, digits.images)), digits.labels
+def _draw_on_canvas(networks: Networks, name: str, digits: LabelledImages) -> Digits:
+    return normalise(draw_canvases(name, digits.images), networks), digits.labels
 
 
-def load_printed_digits() -> Digits:
+def load_printed_digits(networks: Networks) -> Digits:
     """Print and normalise the digits of every font of the Debian packages that are installed."""
     drawings, labels = zip(*print_digits(), strict=True)
-    return normalise(drawings), np.array(labels)
+    return normalise(drawings, networks), np.array(labels)
 
 
-def load_tiny_digits() -> Digits:
+def load_tiny_digits(networks: Networks) -> Digits:
     """Normalise scikit-learn's digits, 8x8 in 17 greys."""
     tiny = load_digits()
-    return normalise((tiny.images * (MAX_PIXEL / 16)).astype(np.uint8)), tiny.target
+    return normalise((tiny.images * (MAX_PIXEL / 16)).astype(np.uint8), networks), tiny.target
 
 
 def measure(networks: Networks, row: str, digits: Digits) -> Measurement:
@@ -147,26 +148,22 @@ def main() -> None:
     parser.add_argument("--only", default="", help="measure the rows whose name holds this text")
     options = parser.parse_args()
     networks = load_networks(options.model)
-    rows = list_rows(read_labelled_images(ROOT / "data/test.csv.gz"), options.step)
+    rows = list_rows(networks, read_labelled_images(ROOT / "data/test.csv.gz"), options.step)
     measured = []
-    print("| drawings | digits | misread | error (%) | by the classifier alone |\n| --- | ---: | ---: | ---: | ---: |")
+    print("| drawings | digits | misread | error (%) | by the classifier alone | model |")
+    print("| --- | ---: | ---: | ---: | ---: | --- |")
     for row, make_digits in rows.items():
         if options.only in row:
             found = measure(networks, row, make_digits())
             measured.append(found)
-            print(f"| {' | '.join(map(str, found.cells))} |", flush=True)
+            print(f"| {' | '.join(map(str, found.cells.values()))} |", flush=True)
+    if not measured:
+        parser.error(
+            f"Received --only {options.only!r}, which no row's name holds; expected part of: {', '.join(rows)}."
+        )
     is_whole = options.step == STEP and len(measured) == len(rows)
     if options.output or is_whole:
-        write(options.output or RESULTS, measured)
-
-
-def write(path: Path, measured: list[Measurement]) -> None:
-    """Write the results."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for found in measured:
-            writer.writerow([*found.cells, found.model])
+        write_rows(options.output or RESULTS, [found.cells for found in measured])
 
 
 if __name__ == "__main__":

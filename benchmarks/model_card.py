@@ -8,7 +8,6 @@ former's answers on the test digits, or from a file that another benchmark wrote
 says so.
 """
 
-import csv
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,9 @@ from pathlib import Path
 import card_tables
 import numpy as np
 from card_pictures import save_pictures
-from card_tables import Measured, Row
+from card_tables import Measured
+from networks import LINES, SHIPPED
+from results import read_rows
 
 from digits.artifact import read_artifact
 from digits.classifier import load_classifier
@@ -47,11 +48,11 @@ SECTIONS: dict[str, Callable[[Measured], str]] = {
 
 def load_measured() -> Measured:
     """Read the model, its answers on the test digits, and the benchmarks' files."""
-    classifier = load_classifier(ROOT / "models" / "digits.h5")
+    classifier = load_classifier(SHIPPED)
     test = read_labelled_images(ROOT / "data" / "test.csv.gz")
     parts = [classifier.predict(make_batch(test.images[i : i + AT_ONCE])) for i in range(0, len(test), AT_ONCE)]
     files = {name: read_rows(ROOT / "benchmarks" / f"{name}.csv") for name in FILES}
-    one, line = classifier.artifact, read_artifact(ROOT / "models" / "lines.h5")
+    one, line = classifier.artifact, read_artifact(LINES)
     return Measured(
         one.version,
         dict(one.provenance),
@@ -62,14 +63,6 @@ def load_measured() -> Measured:
         np.concatenate(parts),
         files,
     )
-
-
-def read_rows(path: Path) -> list[Row]:
-    """Return the lines of a benchmark's file, none if there is no file."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def fill_card(card: str, measured: Measured) -> str:

@@ -8,7 +8,7 @@ from digits.classifier import Classifier, load_classifier
 from digits.line_reading import LineReader, load_line_reader
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
-SHIPPED = MODELS / "digits.h5"
+SHIPPED, LINES = MODELS / "digits.h5", MODELS / "lines.h5"
 
 
 @dataclass(frozen=True)
@@ -32,4 +32,4 @@ def join_versions(lines: str, digits: str) -> str:
 @cache
 def load_networks(classifier: Path = SHIPPED) -> Networks:
     """Load a classifier and the shipped network that reads lines, once in each process."""
-    return Networks(load_classifier(classifier), load_line_reader(MODELS / "lines.h5"))
+    return Networks(load_classifier(classifier), load_line_reader(LINES))

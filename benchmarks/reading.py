@@ -14,7 +14,6 @@ though, and writing habits that MNIST's writers lack (a 5 like a root sign, a 9 
 """
 
 import argparse
-import csv
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from handwriting import compose_amounts
 from networks import load_networks
 from numpy.typing import NDArray
 from PIL import Image
+from results import write_rows
 
 from digits.dataset import LabelledImages, read_labelled_images
 from digits.line_reading import read_number, spell_number
@@ -187,17 +187,9 @@ def main() -> None:
     training = parser.parse_args().training
     rows = measure(training)
     if not training:
-        write(rows)
+        write_rows(RESULTS, rows)
     for row in rows:
         print(f"{row['row']:60} {row['num_right']:>5} of {row['num']:>5}  {row['right_percent']:6.2f} %")
-
-
-def write(rows: list[dict[str, object]]) -> None:
-    """Write the results."""
-    with RESULTS.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 if __name__ == "__main__":

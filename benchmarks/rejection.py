@@ -6,7 +6,6 @@ up by `digits.negatives` alone. Images are judged as `POST /predict/image` judge
 """
 
 import argparse
-import csv
 import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from networks import SHIPPED, Networks, load_networks
 from numpy.typing import NDArray
+from results import write_rows
 from sklearn.metrics import roc_auc_score
 
 from digits.dataset import read_labelled_images
@@ -33,7 +33,6 @@ PEN_LETTERS = PEN_DIGITS.with_name("pen_letters.npz")
 LOOK_ALIKES = frozenset("OolIiZzSsgqbBGDQLJTtYyAaeEUuPpRr9jfhC")
 """Letters that pass for digits when they stand alone: nobody could refuse them."""
 TEST, PEN, LETTERS, SHIRTS, BLANKS = "MNIST's test digits", "pen digits", "pen letters", "Fashion-MNIST", "blanks"
-COLUMNS = ("row", "num_images", "accepted_percent", "auroc_test_digits_percent", "auroc_pen_digits_percent", "model")
 _IMAGES_AT_ONCE = 500
 _NUM_PAPERS = 50
 
@@ -116,12 +115,12 @@ def measure_auroc(digits: Judged, others: Judged) -> float:
 
 def make_row(name: str, judged: dict[str, Judged], model: str) -> dict[str, str]:
     """Return a line of the table; a set of digits has no AUROC."""
-    row = {"row": name, "num_images": str(len(judged[name].is_accepted)), "model": model}
+    row = {"row": name, "num_images": str(len(judged[name].is_accepted))}
     row["accepted_percent"] = f"{100 * judged[name].is_accepted.mean():.2f}"
     for column, digits in (("auroc_test_digits_percent", TEST), ("auroc_pen_digits_percent", PEN)):
         is_measured = name in (LETTERS, SHIRTS)
         row[column] = f"{100 * measure_auroc(judged[digits], judged[name]):.2f}" if is_measured else ""
-    return row
+    return row | {"model": model}
 
 
 def draw_curve(judged: dict[str, Judged], threshold: float) -> Figure:
@@ -159,10 +158,7 @@ def main() -> None:
     }
     judged = {name: judge_images(networks, part) for name, part in images.items()}
     rows = [make_row(name, judged, networks.version) for name in images]
-    with arguments.output.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(arguments.output, rows)
     arguments.picture.parent.mkdir(parents=True, exist_ok=True)
     draw_curve(judged, networks.classifier.thresholds.acceptance).savefig(arguments.picture, dpi=150)
     for row in rows:

@@ -9,14 +9,15 @@ Usage:
 """
 
 import argparse
-import csv
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from corruptions import CORRUPTIONS, corrupt
+from networks import SHIPPED
 from numpy.typing import NDArray
+from results import write_rows
 from scipy import ndimage
 
 from digits.classifier import load_classifier
@@ -115,7 +116,7 @@ def load(held_out: bool) -> LabelledImages:
 def main() -> None:
     """Read the command line, measure, write and print."""
     parser = argparse.ArgumentParser(description="Measure a model on corrupted, moved, thickened and thinned digits.")
-    parser.add_argument("--model", type=Path, default=ROOT / "models" / "digits.h5")
+    parser.add_argument("--model", type=Path, default=SHIPPED)
     parser.add_argument("--held-out", action="store_true", help="10,000 held-out training digits; writes nothing")
     arguments = parser.parse_args()
     classifier = load_classifier(arguments.model)
@@ -123,10 +124,7 @@ def main() -> None:
     measured = measure_robustness(classifier.predict, digits.images, digits.labels)
     rows = list_rows(measured, classifier.artifact.version, "held-out" if arguments.held_out else "test", len(digits))
     if not arguments.held_out:
-        with RESULTS.open("w", newline="") as file:
-            writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        write_rows(RESULTS, rows)
     print(f"{len(digits):,} {rows[0]['scored']} digits, model {rows[0]['model']}")
     for row in rows:
         print(f"  {row['row']:24}{row['percent']:7.2f} % {row['percent_of']}")

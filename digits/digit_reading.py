@@ -1,4 +1,4 @@
-"""Which digit a normalised drawing shows: two networks look at the same 28x28 pixels.
+"""Which digit a drawing shows: two networks look at the same 28x28 pixels.
 
 The classifier was taught on single digits, the line network on lines of more hasty ones, with forms that MNIST lacks.
 They err on other drawings, so both together read more of them than either.
@@ -12,8 +12,39 @@ from digits.classifier import Classifier
 from digits.images import NUM_CLASSES, make_batch
 from digits.line_images import frame_digits, make_line_batch
 from digits.line_reading import LineReader
+from digits.normalisation import normalise_drawing
+from digits.sheet import paint_desk
 
-_DOUBT = 1e-4  # Of either network, so that neither can rule a digit out.
+_DOUBT = 1e-5  # Of either network, so that neither can rule a digit out; the confidence stays below 0.9999.
+_LEAST = 1e-30  # To divide by.
+
+
+def read_drawing(
+    drawing: NDArray[np.uint8], classifier: Classifier, reader: LineReader
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], Reason | None]:
+    """Read a drawing of one digit; where none is found, once more without what lies beside the sheet.
+
+    Args:
+        drawing: uint8 `(height, width)`, luminance, dark ink on light paper or the reverse.
+        classifier: Says whether it is a digit, too.
+        reader: The other network.
+
+    Returns:
+        What the networks saw, uint8 `(28, 28)`; probabilities, float32 `(10,)`; why it is not accepted, if it is not.
+    """
+    seen = _read_normalised(drawing, classifier, reader)
+    if seen[-1] is not None and (painted := paint_desk(drawing)) is not None:
+        again = _read_normalised(painted, classifier, reader)
+        return again if again[-1] is None else seen
+    return seen
+
+
+def _read_normalised(
+    drawing: NDArray[np.uint8], classifier: Classifier, reader: LineReader
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], Reason | None]:
+    image = normalise_drawing(drawing)
+    probabilities, reasons = read_digits(image[None], classifier, reader)
+    return image, probabilities[0], reasons[0]
 
 
 def read_digits(
@@ -21,7 +52,8 @@ def read_digits(
 ) -> tuple[NDArray[np.float32], list[Reason | None]]:
     """Read images of one digit each.
 
-    Where the line network sees no digit, or several, it has no preference, and the classifier's stands.
+    The line network counts as far as it takes what it sees for one digit and not for none or several; where it does
+    not, the classifier's probabilities stand.
 
     Args:
         images: uint8 `(n, 28, 28)`, as `normalisation.normalise_drawing` makes them.
@@ -29,12 +61,15 @@ def read_digits(
         reader: The other network.
 
     Returns:
-        Probabilities, float32 `(n, 10)`, the geometric mean of both networks'; and of each image why it is not
-        accepted, if it is not.
+        Probabilities, float32 `(n, 10)`, the weighted geometric mean of both networks'; and of each image why it is
+        not accepted, if it is not.
     """
     batch = make_batch(images)
-    lines = reader.compute(make_line_batch(frame_digits(images)))
-    together = np.sqrt((classifier.predict(batch) + _DOUBT) * (measure_single_digits(lines) + _DOUBT))
+    single = measure_single_digits(reader.compute(make_line_batch(frame_digits(images))))
+    weights = single.sum(axis=1, keepdims=True)
+    by_line = single / np.maximum(weights, _LEAST)
+    logarithms = np.log(classifier.predict(batch) + _DOUBT) + weights * np.log(by_line + _DOUBT)
+    together = np.exp(logarithms / (1 + weights))
     probabilities = (together / together.sum(axis=1, keepdims=True)).astype(np.float32)
     return probabilities, classifier.judge(batch, probabilities)
 

@@ -8,6 +8,7 @@ from PIL import Image, ImageFilter
 
 from digits.components import label_components
 from digits.images import MAX_PIXEL
+from digits.levels import count_levels, find_level, find_threshold
 from digits.printed import find_printed
 
 Ink = NDArray[np.float32]
@@ -60,11 +61,11 @@ def measure_contrast(drawing: NDArray[np.uint8]) -> tuple[Ink, Light]:
         float32 `(height, width)` in [0, 1], a share of the paper's brightness; and the light that it was seen in.
     """
     drawing = _fill_outline(drawing)
-    border = _count_levels(np.concatenate(_list_sides(drawing)))
+    border = count_levels(np.concatenate(_list_sides(drawing)))
     # So few pixels are no photo: what varies along their border is a digit that touches it.
     is_photo = max(drawing.shape) > _LIGHT_SIDE
-    is_even = not is_photo or _find_level(border, 0.8) - _find_level(border, 0.2) <= _EVEN_LEVELS
-    if _is_lighter_than(_find_level(border, 0.5), drawing) if is_even else _is_ink_light(drawing):
+    is_even = not is_photo or find_level(border, 0.8) - find_level(border, 0.2) <= _EVEN_LEVELS
+    if _is_lighter_than(find_level(border, 0.5), drawing) if is_even else _is_ink_light(drawing):
         drawing = MAX_PIXEL - drawing
     stroke_share, min_contrast = (
         (_STROKE_SHARE, _MIN_CONTRAST) if is_even else (_STROKE_SHARE_IN_SHADOW, _MIN_CONTRAST_IN_SHADOW)
@@ -76,16 +77,16 @@ def measure_contrast(drawing: NDArray[np.uint8]) -> tuple[Ink, Light]:
 
 def _fill_outline(drawing: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Put paper in place of an outline along the picture's edge: a cell that was cut out, a window's border."""
-    usual = _find_level(_count_levels(drawing), 0.5)
+    usual = find_level(count_levels(drawing), 0.5)
     height, width = drawing.shape
     most = min(max(1, round(_OUTLINE_SHARE * max(height, width))), (min(height, width) - 1) // 2)
     for wide in range(most + 1):
         inside = drawing[wide : height - wide, wide : width - wide]
-        sides = np.array([_count_levels(side) for side in _list_sides(inside)])
+        sides = np.array([count_levels(side) for side in _list_sides(inside)])
         if not all(_is_outline(side, usual) for side in sides):
             break
     # Else it is paper, round a digit that fills more than half of the picture.
-    is_paper_inside = abs(_find_level(sides.sum(axis=0), 0.5) - usual) <= _EVEN_LEVELS
+    is_paper_inside = abs(find_level(sides.sum(axis=0), 0.5) - usual) <= _EVEN_LEVELS
     return np.pad(inside, wide, "edge") if wide and is_paper_inside else drawing
 
 
@@ -95,14 +96,14 @@ def _list_sides(drawing: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
 
 
 def _is_outline(counts: NDArray[np.intp], usual: int) -> bool:
-    is_even = _find_level(counts, 0.9) - _find_level(counts, 0.1) <= _EVEN_LEVELS
-    return is_even and abs(_find_level(counts, 0.5) - usual) > _OUTLINE_LEVELS
+    is_even = find_level(counts, 0.9) - find_level(counts, 0.1) <= _EVEN_LEVELS
+    return is_even and abs(find_level(counts, 0.5) - usual) > _OUTLINE_LEVELS
 
 
 def _is_lighter_than(paper: int, drawing: NDArray[np.uint8]) -> bool:
     """Compare paper with the darkest and the lightest that there is, or where both are rare, with all that there is."""
-    counts = _count_levels(drawing)
-    lighter, darker = _find_level(counts, 0.99) - paper, paper - _find_level(counts, 0.01)
+    counts = count_levels(drawing)
+    lighter, darker = find_level(counts, 0.99) - paper, paper - find_level(counts, 0.01)
     if max(lighter, darker) > _EVEN_LEVELS:
         return lighter > darker
     return float(counts @ (np.arange(len(counts)) - paper) ** 3.0) > 0
@@ -162,15 +163,15 @@ def stretch_contrast(contrast: Ink, light: Light) -> Ink:
 
 def _measure_levels(levels: NDArray[np.uint8]) -> tuple[float, float, float, float]:
     """Return the faintest and the usual ink of paper, that of a full stroke, and what parts them, in [0, 1]."""
-    counts = _count_levels(levels)
+    counts = count_levels(levels)
     paper, strokes, threshold = _part_levels(counts)
     printed, pen, pen_threshold = _part_levels(strokes)
     # A thin 1 is less ink than the lines that it stands on: these were taken for the strokes, and are paper.
-    is_faint = _find_level(printed, 0.5) < _STROKE_INK * _find_level(pen, 0.5)
+    is_faint = find_level(printed, 0.5) < _STROKE_INK * find_level(pen, 0.5)
     if is_faint and pen.sum() > _PEN_SHARE * strokes.sum() and _is_ruled(levels > threshold, levels > pen_threshold):
         paper, strokes, threshold = paper + printed, pen, pen_threshold
     # The median and not the deviation: a stroke's soft edge lies below the threshold, too, and is no noise.
-    found = _find_level(paper, 0.1), _find_level(paper, 0.5), _find_level(strokes, 0.9), threshold
+    found = find_level(paper, 0.1), find_level(paper, 0.5), find_level(strokes, 0.9), threshold
     return found[0] / MAX_PIXEL, found[1] / MAX_PIXEL, found[2] / MAX_PIXEL, found[3] / MAX_PIXEL
 
 
@@ -210,28 +211,9 @@ def _mark_large(areas: NDArray[np.intp]) -> Mask:
     return areas >= max(_SPECK_SHARE * int(areas.max()), 1)
 
 
-def _count_levels(values: NDArray[np.uint8]) -> NDArray[np.intp]:
-    return np.bincount(values.ravel(), minlength=MAX_PIXEL + 1)
-
-
-def _find_level(counts: NDArray[np.intp], share: float) -> int:
-    """Return the level that this share of the values lies at or below."""
-    below = counts.cumsum()
-    return int(np.searchsorted(below, share * below[-1]))
-
-
 def _part_levels(counts: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp], int]:
     """Return the counts of the levels up to Otsu's threshold, those of the levels above it, and the threshold."""
-    threshold = _find_threshold(counts)
+    threshold = find_threshold(counts)
     below, above = counts.copy(), counts.copy()
     below[threshold + 1 :] = above[: threshold + 1] = 0
     return below, above, threshold
-
-
-def _find_threshold(counts: NDArray[np.intp]) -> int:
-    """Return Otsu's threshold (IEEE Transactions on Systems, Man, and Cybernetics 9(1), 1979)."""
-    below = counts.cumsum().astype(np.float64)
-    sums = (counts * np.arange(len(counts))).cumsum()
-    above = below[-1] - below
-    between = (sums * below[-1] - sums[-1] * below) ** 2 / np.maximum(below * above, 1)
-    return int(between.argmax())

@@ -21,7 +21,7 @@ STRIDE = 4
 _FILLED = 28
 _INK = 0.2  # Beyond this is no paper.
 _MARGIN = 6  # Columns of paper on either side.
-_SINGLE_WIDTH = 40  # 28 columns as much larger as 20 rows become 28, in whole steps.
+_SINGLE_WIDTH = 40  # 28 * 28 / 20 columns, so that 20 rows become 28; rounded up to a multiple of STRIDE.
 _MAX_WIDTH = 2048  # What is wider is no line of digits, but a drawn rule.
 
 
@@ -78,7 +78,7 @@ def frame_line(drawing: NDArray[np.uint8]) -> FramedLine | None:
 
 
 def frame_digits(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Show single digits as the line network is used to see them, a line of one.
+    """Show single digits about as the line network sees a line: what is higher than wide fills 28 of the rows.
 
     Args:
         images: uint8 `(n, 28, 28)`, normalised: the longer side of the ink is 20 pixels.

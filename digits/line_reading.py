@@ -26,10 +26,12 @@ from digits.ink import Ink
 from digits.line_images import LINE_HEIGHT, FramedLine, frame_line, make_line_batch
 from digits.normalisation import normalise_ink
 from digits.parting import STROKE_INK, Box, part_ink
+from digits.sheet import paint_desk
 
 NO_DIGIT = NUM_CLASSES
 """The last of the line network's eleven answers."""
 _CLASSIFIER_WEIGHT = 0.6
+_SURE = 0.9  # Of every digit: then nothing else is tried.
 _DOUBT = 1e-3  # Of either network, so that neither can rule a digit out.
 _STOP_SHARE = 0.3  # Of the usual digit's height: the network learnt no smaller zeros.
 _WORKING_PIXELS = 1024 * 1024  # A larger drawing is reduced first: what is written on it is large, too.
@@ -91,6 +93,9 @@ def load_line_reader(path: Path, num_threads: int = 1) -> LineReader:
 def read_number(drawing: NDArray[np.uint8], reader: LineReader, classifier: Classifier) -> list[ReadDigit]:
     """Read the digits of a drawing from left to right.
 
+    Where one is doubtful or none is found, it is read once more without what lies beside the sheet, and the surer
+    reading stands.
+
     Args:
         drawing: uint8 `(height, width)`, luminance, dark ink on light paper or the reverse.
         reader: Reads the line.
@@ -99,6 +104,18 @@ def read_number(drawing: NDArray[np.uint8], reader: LineReader, classifier: Clas
     Returns:
         The digits; none if there is no ink. Stops, commas and dashes are left out.
     """
+    found = _read_drawing(drawing, reader, classifier)
+    if _find_least_sure(found) < _SURE and (painted := paint_desk(drawing)) is not None:
+        return max(found, _read_drawing(painted, reader, classifier), key=_find_least_sure)
+    return found
+
+
+def _find_least_sure(found: Sequence[ReadDigit]) -> float:
+    """Return the lowest of the digits' confidences, 0 if there is none or one that looks like no digit."""
+    return min([0.0 if one.reason == "not_a_digit" else float(one.probabilities.max()) for one in found], default=0.0)
+
+
+def _read_drawing(drawing: NDArray[np.uint8], reader: LineReader, classifier: Classifier) -> list[ReadDigit]:
     factor = max(ceil(sqrt(drawing.size / _WORKING_PIXELS)), ceil(max(drawing.shape) / _LONGEST_SIDE))
     line = frame_line(np.asarray(Image.fromarray(drawing).reduce(factor)) if factor > 1 else drawing)
     if line is None:

@@ -19,7 +19,7 @@ ALLOWED = {
     "table": {"errors", "images"},
     "measures": {"images"},
     "drawings": {"errors"},
-    "ink": {"images", "components", "printed"},
+    "ink": {"images", "components", "levels", "printed"},
     "printed": {"components"},
     "normalisation": {"images", "ink"},
     "components": set(),
@@ -28,9 +28,13 @@ ALLOWED = {
     "parting": {"ink", "components"},
     "line_reading": {
         *("errors", "images", "artifact", "acceptance", "classifier", "line_images", "normalisation", "parting"),
-        "ink",
+        *("ink", "sheet"),
     },
-    "digit_reading": {"acceptance", "classifier", "images", "line_images", "line_reading"},
+    "digit_reading": {
+        *("acceptance", "classifier", "images", "line_images", "line_reading", "normalisation", "sheet"),
+    },
+    "levels": {"images"},
+    "sheet": {"components", "levels"},
     "line_marks": {"images", "ink"},
     "line_paper": {"images", "ink", "line_images"},
     "line_examples": {"images", "ink", "line_images", "line_marks", "line_paper"},
@@ -87,6 +91,8 @@ SERVED |= {
     "parting",
     "line_reading",
     "digit_reading",
+    "levels",
+    "sheet",
 }
 HEAVY = {"tensorflow", "keras", "pandas", "matplotlib", "sklearn", "scipy"}
 

@@ -109,6 +109,16 @@ def test_read_number_cut_out_between_its_rulings(first: int, reader: LineReader,
     assert join(read(reader, drawing)) == "".join(map(str, small_digits.labels[chosen]))
 
 
+@pytest.mark.parametrize("angle", [0, 4])
+def test_read_number_on_a_sheet_on_a_desk(angle: int, reader: LineReader, small_digits: LabelledImages) -> None:
+    """The desk was taken for paper, and the sheet for ink."""
+    sheet = Image.fromarray((60 + 145 * (draw_line(small_digits.images[:4], gap=25) / 255)).astype(np.uint8))
+    photo = Image.new("L", (sheet.width + 200, sheet.height + 160), 40)
+    photo.paste(sheet, (100, 80))
+    seen = np.asarray(photo.rotate(angle, Image.Resampling.BICUBIC, fillcolor=40))
+    assert join(read(reader, seen)) == "".join(map(str, small_digits.labels[:4]))
+
+
 @pytest.mark.parametrize("first", [0, 4, 10, 15, 20, 25, 30, 35])
 def test_read_number_spaced_digits(first: int, reader: LineReader, small_digits: LabelledImages) -> None:
     chosen = slice(first, first + 5)

@@ -99,14 +99,14 @@ def test_page_reads_while_the_stroke_is_drawn(page: Page) -> None:
     expect_digit(page, 1)
 
 
-def test_page_shows_ten_bars_and_what_the_network_saw(page: Page) -> None:
+def test_page_shows_ten_bars_and_what_the_networks_saw(page: Page) -> None:
     expect(page.get_by_role("img", name="Nothing yet")).to_be_visible()
     write(page, 7)
     expect_digit(page, 7)
     bars = page.get_by_role("list", name="Probability of each digit").get_by_role("listitem")
     expect(bars).to_have_count(10)
     expect(bars.nth(7)).to_have_text(re.compile(r"^7\s*(9\d|100) %$"))
-    expect(page.get_by_role("img", name="Looks like a 7 to the network")).to_be_visible()
+    expect(page.get_by_role("img", name="Looks like a 7 to the networks")).to_be_visible()
     opacities = page.evaluate(
         "() => [...document.querySelector('#seen canvas').getContext('2d').getImageData(0, 0, 28, 28).data]"
     )[3::4]

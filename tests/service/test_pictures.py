@@ -56,7 +56,7 @@ def pack_form(*parts: tuple[str, bytes]) -> bytes:
     return b"".join(written) + b"--x--\r\n"
 
 
-def test_picture_answers_what_predict_answers_and_the_image(server: Server, sheet: Image.Image) -> None:
+def test_picture_answers_the_fields_of_predict_and_the_image(server: Server, sheet: Image.Image) -> None:
     answer = post(server, encode(sheet))
     assert answer.status == 200
     assert list(answer.json) == ["digit", "confidence", "probabilities", "accepted", "reason", "image", "model"]

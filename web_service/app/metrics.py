@@ -147,7 +147,10 @@ class Metrics(Collector):
         yield unaccepted
         confidences = {"": self._confidences}
         yield _make_histogram(
-            "digits_prediction_confidence", "The most probable digit's; from /read, not calibrated.", None, confidences
+            "digits_prediction_confidence",
+            "The most probable digit's; from /predict/image and /read, not calibrated.",
+            None,
+            confidences,
         )
 
     def _collect_measures(self) -> Iterator[Metric]:

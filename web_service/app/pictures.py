@@ -19,12 +19,11 @@ from app.pictures_openapi import document_picture, list_picture_errors
 from app.reading import Pixels, Reading, compute_in_lane
 from app.schemas import DrawingPrediction, NumberReading
 from digits.classifier import Classifier
-from digits.digit_reading import read_digits
+from digits.digit_reading import read_drawing
 from digits.drawings import decode_drawing, measure_longer_side
 from digits.images import NUM_CLASSES, NUM_PIXELS
 from digits.line_reading import LineReader, ReadDigit, read_number, spell_number
 from digits.measures import measure_moments
-from digits.normalisation import normalise_drawing
 
 
 @dataclass(frozen=True)
@@ -103,11 +102,11 @@ def _read_digit(
     classifier: Classifier, line_reader: LineReader, decode: Callable[[], Picture]
 ) -> tuple[Pixels, Reading]:
     started = perf_counter()
-    image = normalise_drawing(decode().drawing)
+    drawing = decode().drawing
     decoded = perf_counter()
-    probabilities, reasons = read_digits(image[None], classifier, line_reader)
+    image, probabilities, reason = read_drawing(drawing, classifier, line_reader)
     moments = measure_moments(image.reshape(1, NUM_PIXELS))
-    return image, Reading(moments, probabilities, reasons, decoded - started, perf_counter() - decoded)
+    return image, Reading(moments, probabilities[None], [reason], decoded - started, perf_counter() - decoded)
 
 
 def _read_number(

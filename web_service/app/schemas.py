@@ -8,6 +8,9 @@ from digits.acceptance import Reason
 from digits.images import MAX_PIXEL, NUM_CLASSES, SIZE
 
 Probability = Annotated[float, Field(ge=0, le=1)]
+JointConfidence = Annotated[
+    Probability, Field(description="Its probability, of two networks together; not calibrated.", examples=[0.9991])
+]
 Line = Annotated[list[Annotated[int, Field(ge=0, le=MAX_PIXEL)]], Field(min_length=SIZE, max_length=SIZE)]
 Version = Annotated[
     str,
@@ -78,6 +81,11 @@ class Prediction(DigitPrediction):
 class DrawingPrediction(Prediction):
     """The reading of a drawing of one digit."""
 
+    confidence: JointConfidence
+    model: Version = Field(
+        description="The model of single digits; that of lines, which is asked as well, is `lines` of /model.",
+        examples=["9f86d081884c"],
+    )
     image: list[Line] = Field(
         min_length=SIZE,
         max_length=SIZE,
@@ -92,9 +100,7 @@ class ReadDigit(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     digit: int = Field(ge=0, le=NUM_CLASSES - 1, description="The digit that is most probable.", examples=[1])
-    confidence: Probability = Field(
-        description="Its probability, of two networks together; not calibrated.", examples=[0.9991]
-    )
+    confidence: JointConfidence
     accepted: bool = Field(
         description="Whether it can be told; a digit that stands alone must look like one, too.", examples=[True]
     )
@@ -149,7 +155,7 @@ class FileInfo(BaseModel):
 
 
 class ModelInfo(FileInfo):
-    """The model that answers, and the one that reads several digits for /read."""
+    """The model of single digits, and the one that reads lines for /read; /predict/image asks both."""
 
     accuracy: float | None = Field(
         ge=0,

@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     )
     line_model_path: Path = Field(
         default=_REPOSITORY_ROOT / "models" / "lines.h5",
-        description="The .h5 that reads several digits, for /read, as `make train_lines` writes it.",
+        description="The .h5 that reads lines, for /read and /predict/image, as `make train_lines` writes it.",
     )
     num_threads: int = Field(
         default=1,

@@ -49,7 +49,7 @@ export function showDigit(answer, isFinished) {
   show(answer.reason === "blank" ? "" : `${answer.digit}`, sentence, answer.accepted ? "sure" : "unsure");
   answer.probabilities.forEach((share, digit) => setBar(bars[digit], share, digit === answer.digit));
   paintSeen(answer.image);
-  seen.setAttribute("aria-label", answer.reason === "blank" ? "Blank" : `Looks like ${name(answer.digit)} to the network`);
+  seen.setAttribute("aria-label", answer.reason === "blank" ? "Blank" : `Looks like ${name(answer.digit)} to the networks`);
   if (isFinished) announce(answer.accepted ? `${answer.digit}, ${sentence}` : sentence);
 }
 
