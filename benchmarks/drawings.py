@@ -88,8 +88,8 @@ def load_pen_digits(networks: Networks, pen: float = 0.1) -> Digits:
 
 
 def normalise(drawings: Iterable[Drawing], networks: Networks) -> NDArray[np.uint8]:
-    """Return what the networks see in the end, uint8 `(n, 28, 28)`: what they refuse is looked at once more."""
-    return np.stack([read_drawing(one, networks.classifier, networks.line_reader)[0] for one in drawings])
+    """Return what the networks see in the end, uint8 `(n, 28, 28)`: what they doubt is looked at once more."""
+    return np.stack([read_drawing(one, networks.classifier, networks.line_reader).image for one in drawings])
 
 
 def list_rows(networks: Networks, digits: LabelledImages, step: int) -> Rows:

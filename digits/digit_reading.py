@@ -4,6 +4,8 @@ The classifier was taught on single digits, the line network on lines of more ha
 They err on other drawings, so both together read more of them than either.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,34 +19,48 @@ from digits.sheet import paint_desk
 
 _DOUBT = 1e-5  # Of either network, so that neither can rule a digit out; the confidence stays below 0.9999.
 _LEAST = 1e-30  # To divide by.
+_SURE = 0.8  # Then nothing else is tried; chosen on drawings of training digits.
 
 
-def read_drawing(
-    drawing: NDArray[np.uint8], classifier: Classifier, reader: LineReader
-) -> tuple[NDArray[np.uint8], NDArray[np.float32], Reason | None]:
-    """Read a drawing of one digit; where none is found, once more without what lies beside the sheet.
+@dataclass(frozen=True)
+class DrawnDigit:
+    """The one digit of a drawing.
+
+    Attributes:
+        image: What the networks saw, uint8 `(28, 28)`.
+        probabilities: float32 `(10,)`.
+        reason: Why it is not accepted as a digit, if it is not.
+        sureness: That it is a digit, and this one, in [0, 1].
+    """
+
+    image: NDArray[np.uint8]
+    probabilities: NDArray[np.float32]
+    reason: Reason | None
+    sureness: float
+
+
+def read_drawing(drawing: NDArray[np.uint8], classifier: Classifier, reader: LineReader) -> DrawnDigit:
+    """Read a drawing of one digit.
+
+    Where it is doubtful, it is read once more without what lies beside the sheet, and the surer reading stands.
 
     Args:
         drawing: uint8 `(height, width)`, luminance, dark ink on light paper or the reverse.
         classifier: Says whether it is a digit, too.
         reader: The other network.
-
-    Returns:
-        What the networks saw, uint8 `(28, 28)`; probabilities, float32 `(10,)`; why it is not accepted, if it is not.
     """
-    seen = _read_normalised(drawing, classifier, reader)
-    if seen[-1] is not None and (painted := paint_desk(drawing)) is not None:
-        again = _read_normalised(painted, classifier, reader)
-        return again if again[-1] is None else seen
-    return seen
+    drawn = _read_drawing(drawing, classifier, reader)
+    if drawn.sureness < _SURE and (painted := paint_desk(drawing)) is not None:
+        return max(drawn, _read_drawing(painted, classifier, reader), key=lambda one: one.sureness)
+    return drawn
 
 
-def _read_normalised(
-    drawing: NDArray[np.uint8], classifier: Classifier, reader: LineReader
-) -> tuple[NDArray[np.uint8], NDArray[np.float32], Reason | None]:
+def _read_drawing(drawing: NDArray[np.uint8], classifier: Classifier, reader: LineReader) -> DrawnDigit:
     image = normalise_drawing(drawing)
-    probabilities, reasons = read_digits(image[None], classifier, reader)
-    return image, probabilities[0], reasons[0]
+    (probabilities,), (reason,) = read_digits(image[None], classifier, reader)
+    acceptance = classifier.measure_acceptance(make_batch(image[None]))
+    sureness = float(probabilities.max()) * (1.0 if acceptance is None else float(acceptance[0]))
+    return DrawnDigit(image, probabilities, reason, sureness)
 
 
 def read_digits(

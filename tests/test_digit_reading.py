@@ -80,11 +80,9 @@ def test_read_drawing_on_a_sheet_on_a_desk(
     """The desk was taken for paper, and the sheet for ink."""
     chosen = small_digits.take(slice(0, 20))
     read = [read_drawing(lay_on_desk(image, desk, angle), *networks) for image in chosen.images]
-    assert sum(reason is not None for *_, reason in read) <= 1
-    assert (
-        sum(probabilities.argmax() != label for (_, probabilities, _), label in zip(read, chosen.labels, strict=True))
-        <= 1
-    )
+    assert sum(one.reason is not None for one in read) <= 1
+    digits = [one.probabilities.argmax() for one in read]
+    assert (np.array(digits) != chosen.labels).sum() <= 1
 
 
 def test_read_digits_of_blank_paper(networks: tuple[Classifier, LineReader]) -> None:

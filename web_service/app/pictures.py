@@ -104,9 +104,10 @@ def _read_digit(
     started = perf_counter()
     drawing = decode().drawing
     decoded = perf_counter()
-    image, probabilities, reason = read_drawing(drawing, classifier, line_reader)
-    moments = measure_moments(image.reshape(1, NUM_PIXELS))
-    return image, Reading(moments, probabilities[None], [reason], decoded - started, perf_counter() - decoded)
+    drawn = read_drawing(drawing, classifier, line_reader)
+    moments = measure_moments(drawn.image.reshape(1, NUM_PIXELS))
+    seconds = perf_counter() - decoded
+    return drawn.image, Reading(moments, drawn.probabilities[None], [drawn.reason], decoded - started, seconds)
 
 
 def _read_number(
