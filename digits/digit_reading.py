@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from digits.acceptance import Reason
+from digits.acceptance import Reason, judge
 from digits.classifier import Classifier
 from digits.images import NUM_CLASSES, make_batch
 from digits.line_images import frame_digits, make_line_batch
@@ -17,7 +17,7 @@ from digits.line_reading import LineReader
 from digits.normalisation import normalise_drawing
 from digits.sheet import paint_desk
 
-_DOUBT = 1e-5  # Of either network, so that neither can rule a digit out; the confidence stays below 0.9999.
+_DOUBT = 1e-5  # Of either network, so that neither can rule a digit out; the confidence stays below 0.99992.
 _LEAST = 1e-30  # To divide by.
 _SURE = 0.8  # Then nothing else is tried; chosen on drawings of training digits.
 
@@ -57,10 +57,12 @@ def read_drawing(drawing: NDArray[np.uint8], classifier: Classifier, reader: Lin
 
 def _read_drawing(drawing: NDArray[np.uint8], classifier: Classifier, reader: LineReader) -> DrawnDigit:
     image = normalise_drawing(drawing)
-    (probabilities,), (reason,) = read_digits(image[None], classifier, reader)
-    acceptance = classifier.measure_acceptance(make_batch(image[None]))
+    batch = make_batch(image[None])
+    probabilities = _ask_both(image[None], batch, classifier, reader)
+    acceptance = classifier.measure_acceptance(batch)
+    (reason,) = judge(batch, probabilities, acceptance, classifier.thresholds)
     sureness = float(probabilities.max()) * (1.0 if acceptance is None else float(acceptance[0]))
-    return DrawnDigit(image, probabilities, reason, sureness)
+    return DrawnDigit(image, probabilities[0], reason, sureness)
 
 
 def read_digits(
@@ -81,13 +83,20 @@ def read_digits(
         not accepted, if it is not.
     """
     batch = make_batch(images)
+    probabilities = _ask_both(images, batch, classifier, reader)
+    return probabilities, classifier.judge(batch, probabilities)
+
+
+def _ask_both(
+    images: NDArray[np.uint8], batch: NDArray[np.float32], classifier: Classifier, reader: LineReader
+) -> NDArray[np.float32]:
     single = measure_single_digits(reader.compute(make_line_batch(frame_digits(images))))
     weights = single.sum(axis=1, keepdims=True)
     by_line = single / np.maximum(weights, _LEAST)
     logarithms = np.log(classifier.predict(batch) + _DOUBT) + weights * np.log(by_line + _DOUBT)
     together = np.exp(logarithms / (1 + weights))
-    probabilities = (together / together.sum(axis=1, keepdims=True)).astype(np.float32)
-    return probabilities, classifier.judge(batch, probabilities)
+    probabilities: NDArray[np.float32] = (together / together.sum(axis=1, keepdims=True)).astype(np.float32)
+    return probabilities
 
 
 def measure_single_digits(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
