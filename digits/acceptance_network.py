@@ -23,9 +23,9 @@ from keras import layers
 
 from digits.acceptance import Thresholds, judge
 from digits.artifact import export_graph, read_artifact, write_artifact
-from digits.augmentation import NO_DISTURBANCE
 from digits.classifier import Predict, compute_in_parts, open_graph
 from digits.dataset import LabelledImages, read_labelled_images
+from digits.disturbance import NO_DISTURBANCE
 from digits.errors import end_in_one_line
 from digits.images import BATCH_SHAPE, NUM_CLASSES, make_batch
 from digits.model import LOGITS_NAME, count_multiply_adds

@@ -1,24 +1,17 @@
-"""Random distortions of a training batch.
-
-A smooth warp a digit, affine and elastic together, sampled once; and for some digits other greys: a random
-convolution, noise.
+"""Random distortions of a training batch: a smooth warp a digit, affine and elastic together, sampled once.
 
 Warping each image once keeps its strokes sharp; two passes of interpolation would blur them. The elastic part follows
 Simard, Steinkraus and Platt, "Best Practices for Convolutional Neural Networks Applied to Visual Document Analysis"
 (ICDAR 2003), with a coarse grid of displacements in place of a smoothed field: the grid is what makes it cheap.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from digits.images import SIZE
-
-_Change = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 @dataclass(frozen=True)
@@ -35,21 +28,6 @@ class Distortion:
     """Grid points a side."""
 
 
-@dataclass(frozen=True)
-class Disturbance:
-    """What else happens to training digits: each to its share of them, 0-1, drawn by itself."""
-
-    convolution: float = 0.3
-    """A random 3x3 kernel."""
-    noise: float = 0.3
-    """Gaussian, of a standard deviation up to `noise_limit`."""
-    noise_limit: float = 0.5
-    """In parts of the range from paper to ink."""
-
-
-NO_DISTURBANCE = Disturbance(convolution=0.0, noise=0.0)
-
-
 def make_interpolation(num_points: int) -> NDArray[np.float32]:
     """Return the weights that stretch a row of grid values over the image smoothly (Catmull-Rom cubic).
 
@@ -63,6 +41,19 @@ def make_interpolation(num_points: int) -> NDArray[np.float32]:
     weights = np.where(distance < 1, near, np.where(distance < 2, far, 0))
     normalised: NDArray[np.float32] = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
     return normalised
+
+
+def stretch_grid(knots: tf.Tensor) -> tf.Tensor:
+    """Stretch square grids of values over the image smoothly.
+
+    Args:
+        knots: float32 `(n, channels, num_points, num_points)`.
+
+    Returns:
+        float32 `(n, channels, 28, 28)`.
+    """
+    stretch = tf.constant(make_interpolation(knots.shape[-1]))
+    return tf.einsum("ya,ncab,xb->ncyx", stretch, knots, stretch)
 
 
 def distort(batch: tf.Tensor, distortion: Distortion, seed: tf.Tensor, strength: tf.Tensor | float = 1.0) -> tf.Tensor:
@@ -82,62 +73,8 @@ def distort(batch: tf.Tensor, distortion: Distortion, seed: tf.Tensor, strength:
     rows, columns = _affine_positions(num_images, distortion, affine_seed, strength)
     grid = distortion.elastic_grid
     knots = tf.random.stateless_normal((num_images, 2, grid, grid), elastic_seed, stddev=distortion.elastic_pixels)
-    stretch = tf.constant(make_interpolation(grid))
-    displacement = strength * tf.einsum("ya,ncab,xb->ncyx", stretch, knots, stretch)
+    displacement = strength * stretch_grid(knots)
     return _sample(batch, rows + displacement[:, 0], columns + displacement[:, 1])
-
-
-def disturb(
-    batch: tf.Tensor, disturbance: Disturbance, seed: tf.Tensor, strength: tf.Tensor | float = 1.0
-) -> tf.Tensor:
-    """Change the greys of some digits, and not their shape, which is what the network should go by.
-
-    Args:
-        batch: float32 `(n, 28, 28, 1)` in [0, 1].
-        disturbance: The shares.
-        seed: int32 or int64 `(2,)`; the same seed gives the same changes.
-        strength: Scales every share; 0 leaves the batch as it is.
-
-    Returns:
-        float32 `(n, 28, 28, 1)`; the changed digits may lie beyond [0, 1].
-    """
-    changes: tuple[tuple[float, _Change], ...] = (
-        (disturbance.convolution, _convolve),
-        (disturbance.noise, partial(_add_noise, limit=disturbance.noise_limit)),
-    )
-    for (share, change), change_seed in zip(changes, tf.unstack(tf.random.split(seed, len(changes))), strict=True):
-        if share:
-            choice_seed, draw_seed = tf.unstack(tf.random.split(change_seed, 2))
-            chosen = tf.random.stateless_uniform((tf.shape(batch)[0], 1, 1, 1), choice_seed) < share * strength
-            batch = tf.where(chosen, change(batch, draw_seed), batch)
-    return batch
-
-
-def _convolve(batch: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Mix each digit with what a random 3x3 kernel, another for each, makes of it.
-
-    Xu et al., "Robust and Generalizable Visual Representation Learning via Random Convolutions", arXiv 2007.13003.
-    """
-    num_images = tf.shape(batch)[0]
-    kernel_seed, mixture_seed = tf.unstack(tf.random.split(seed, 2))
-    # A standard deviation of 1/3 keeps the ink's energy: nine weights of variance 1/9.
-    kernels = tf.random.stateless_normal((num_images, 3, 3, 1, 1, 1), kernel_seed, stddev=1 / 3)
-    framed = tf.pad(batch, [[0, 0], [1, 1], [1, 1], [0, 0]])
-    convolved = tf.add_n(
-        [
-            kernels[:, row, column] * framed[:, row : row + SIZE, column : column + SIZE]
-            for row in range(3)
-            for column in range(3)
-        ]
-    )
-    mixture = tf.random.stateless_uniform((num_images, 1, 1, 1), mixture_seed)
-    return mixture * batch + (1 - mixture) * convolved
-
-
-def _add_noise(batch: tf.Tensor, seed: tf.Tensor, limit: float) -> tf.Tensor:
-    deviation_seed, noise_seed = tf.unstack(tf.random.split(seed, 2))
-    deviation = tf.random.stateless_uniform((tf.shape(batch)[0], 1, 1, 1), deviation_seed, 0.0, limit)
-    return batch + deviation * tf.random.stateless_normal(tf.shape(batch), noise_seed)
 
 
 def _affine_positions(

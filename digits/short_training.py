@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from digits.augmentation import NO_DISTURBANCE, Distortion
+from digits.augmentation import Distortion
 from digits.dataset import LabelledImages
+from digits.disturbance import NO_DISTURBANCE
 from digits.errors import ConfigurationError
 from digits.images import make_batch
 from digits.training import TrainingConfig, make_batches

@@ -11,9 +11,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from digits.augmentation import NO_DISTURBANCE, Distortion, Disturbance, distort, disturb
+from digits.augmentation import Distortion, distort
 from digits.checkpoint import CheckpointSaver, History
 from digits.dataset import LabelledImages
+from digits.disturbance import NO_DISTURBANCE, Disturbance, disturb
 from digits.errors import ConfigurationError
 from digits.images import MAX_PIXEL, make_batch
 from digits.model import select_logits

@@ -45,6 +45,7 @@ ALLOWED = {
     },
     "dataset": {"errors", "images", "table"},
     "augmentation": {"errors", "images"},
+    "disturbance": {"augmentation", "images"},
     "model": {"errors", "images"},
     "evaluation": {"errors", "images"},
     "artifact": {"errors", "images"},
@@ -55,11 +56,11 @@ ALLOWED = {
     "negatives": {"images", "glyphs", "pen", "silhouettes"},
     "acceptance_network": {
         *("images", "errors", "acceptance", "artifact", "classifier", "dataset", "model", "negatives"),
-        *("serving_graph", "training", "augmentation"),
+        *("serving_graph", "training", "disturbance"),
     },
     "classifier": {"errors", "images", "artifact", "acceptance"},
     "plots": {"images"},
-    "short_training": {"errors", "images", "dataset", "augmentation", "training"},
+    "short_training": {"errors", "images", "dataset", "augmentation", "disturbance", "training"},
     "candidates": {"images"},
     "search": {"errors", "candidates", "dataset", "short_training", "training"},
     "exploration": {"images", "classifier"},
@@ -71,7 +72,9 @@ ALLOWED = {
     "strokes": {"images", "normalisation"},
     "optimizer": set(),
     "checkpoint": {"errors"},
-    "training": {"errors", "images", "dataset", "augmentation", "strokes", "model", "optimizer", "checkpoint"},
+    "training": {
+        *("errors", "images", "dataset", "augmentation", "disturbance", "strokes", "model", "optimizer", "checkpoint"),
+    },
     "provenance": {"errors", "images", "measures", "dataset", "model", "training"},
 }
 # What a module may import inside a function, and why it is not above.

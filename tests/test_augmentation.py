@@ -1,12 +1,10 @@
 """Distortions keep digits readable, are drawn from the seed alone and are as strong as they say."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from digits.augmentation import NO_DISTURBANCE, Distortion, distort, disturb, make_interpolation
+from digits.augmentation import Distortion, distort, make_interpolation, stretch_grid
 from digits.images import draw_one, make_batch
 
 STILL = Distortion(rotation_degrees=0, zoom=0, shear=0, shift_pixels=0, elastic_pixels=0)
@@ -73,37 +71,9 @@ def test_make_interpolation_returns_weights_that_sum_to_one_and_meet_the_grid_po
     np.testing.assert_allclose(weights[[0, 27]], [[1, 0, 0, 0, 0], [0, 0, 0, 0, 1]], atol=1e-6)
 
 
-KINDS = ("convolution", "noise")
-
-
-def disturb_by(kind, batch, share=1.0, seed=(1, 2), strength=1.0):
-    return disturb(batch, replace(NO_DISTURBANCE, **{kind: share}), tf.constant(seed), strength).numpy()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_disturb_changes_the_share_of_the_digits(kind, batch):
-    is_changed = (disturb_by(kind, batch, 0.5) != batch).any(axis=(1, 2, 3))
-    assert 16 < is_changed.sum() < 48
-    np.testing.assert_array_equal(disturb_by(kind, batch, 0.5, strength=0.0), batch)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_disturb_draws_for_each_digit_from_the_seed_alone(kind, batch):
-    drawn = disturb_by(kind, np.repeat(batch[:1], 20, axis=0))
-    assert len({image.tobytes() for image in drawn}) == 20
-    np.testing.assert_array_equal(drawn, disturb_by(kind, np.repeat(batch[:1], 20, axis=0)))
-    assert not np.array_equal(drawn, disturb_by(kind, np.repeat(batch[:1], 20, axis=0), seed=(1, 3)))
-
-
-def test_disturb_convolves_no_further_than_a_pixel_from_the_ink(batch):
-    near = tf.nn.max_pool2d(batch, 3, 1, "SAME").numpy() > 0
-    assert not disturb_by("convolution", batch)[~near].any()
-
-
-def test_disturb_adds_noise_up_to_its_limit():
-    noise = disturb_by("noise", np.zeros((400, 28, 28, 1), np.float32))
-    deviations = noise.std(axis=(1, 2, 3))
-    limit = NO_DISTURBANCE.noise_limit
-    assert abs(noise.mean()) < 0.01
-    assert deviations.min() < 0.1 * limit
-    assert 0.9 * limit < deviations.max() < 1.1 * limit
+def test_stretch_grid_meets_the_knots_at_the_corners_and_keeps_a_level_grid_level():
+    knots = tf.random.stateless_normal((3, 2, 5, 5), (1, 2))
+    stretched = stretch_grid(knots).numpy()
+    assert stretched.shape == (3, 2, 28, 28)
+    np.testing.assert_allclose(stretched[..., ::27, ::27], knots[..., ::4, ::4], atol=1e-6)
+    np.testing.assert_allclose(stretch_grid(tf.ones((1, 1, 4, 4))), np.ones((1, 1, 28, 28)), rtol=1e-6)

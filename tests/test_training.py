@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from digits.augmentation import NO_DISTURBANCE
 from digits.dataset import LabelledImages
+from digits.disturbance import NO_DISTURBANCE
 from digits.errors import CheckpointError, ConfigurationError
 from digits.images import make_batch
 from digits.training import TrainingConfig, add_variants, fit_network, make_batches, recompute_statistics

@@ -1,0 +1,91 @@
+"""Disturbances meet their share of the digits, are drawn from the seed alone and act where they say."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from digits.dataset import read_labelled_images
+from digits.disturbance import NO_DISTURBANCE, RegionalDisturbance, disturb
+from digits.images import draw_one, make_batch
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTHING = RegionalDisturbance(convolution=0.0, noise=0.0, clutter=0.0)
+KINDS = {
+    "convolution": (NO_DISTURBANCE, "convolution"),
+    "noise": (NO_DISTURBANCE, "noise"),
+    "clutter": (NOTHING, "clutter"),
+    "regional convolution": (NOTHING, "convolution"),
+    "noise beside regional": (NOTHING, "noise"),
+}
+
+
+@pytest.fixture(scope="module")
+def ones():
+    return make_batch(np.stack([draw_one()] * 64))
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return make_batch(read_labelled_images(ROOT / "data" / "test.csv.gz").images[:200])
+
+
+def disturb_by(kind, batch, share=1.0, seed=(1, 2), strength=1.0):
+    nothing, change = KINDS[kind]
+    return disturb(batch, replace(nothing, **{change: share}), tf.constant(seed), strength).numpy()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_disturb_changes_the_share_of_the_digits(kind, digits):
+    is_changed = (disturb_by(kind, digits, 0.5) != digits).any(axis=(1, 2, 3))
+    assert 60 < is_changed.sum() < 130
+    np.testing.assert_array_equal(disturb_by(kind, digits, 0.5, strength=0.0), digits)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_disturb_draws_from_the_seed_alone(kind, digits):
+    disturbed = disturb_by(kind, digits)
+    np.testing.assert_array_equal(disturbed, disturb_by(kind, digits))
+    assert not np.array_equal(disturbed, disturb_by(kind, digits, seed=(1, 3)))
+
+
+@pytest.mark.parametrize("kind", ["convolution", "regional convolution", "noise"])
+def test_disturb_changes_each_digit_in_its_own_way(kind, ones):
+    assert len({image.tobytes() for image in disturb_by(kind, ones)}) == len(ones)
+
+
+def test_disturb_adds_ink_of_another_digit_and_takes_none_away(digits):
+    cluttered = disturb_by("clutter", digits)
+    assert (cluttered >= digits).all()
+    both = np.maximum(digits, np.roll(digits, 1, axis=0))
+    assert ((cluttered == digits) | (cluttered == both)).all()
+    added = (cluttered - digits).sum() / digits.sum()
+    assert 0.1 < added < 0.4
+
+
+def test_disturb_convolves_no_further_than_a_pixel_from_the_ink(ones):
+    near = tf.nn.max_pool2d(ones, 3, 1, "SAME").numpy() > 0
+    assert not disturb_by("convolution", ones)[~near].any()
+
+
+def test_disturb_convolves_a_part_of_the_image_and_greys_its_paper(ones):
+    convolved = disturb_by("regional convolution", ones)
+    shares = (convolved != ones).mean(axis=(1, 2, 3))
+    assert 0.4 < shares.mean() < 0.6
+    assert shares.max() < 1
+    far = tf.nn.max_pool2d(ones, 3, 1, "SAME").numpy() == 0
+    greys = [image[where & (image != 0)] for image, where in zip(convolved, far, strict=True)]
+    assert max(np.ptp(grey) for grey in greys if len(grey)) < 1e-6
+    assert 0 < min(grey.min() for grey in greys if len(grey)) < 0.1
+    assert 0.6 < max(grey.max() for grey in greys if len(grey)) <= 1
+
+
+def test_disturb_adds_noise_up_to_its_limit():
+    noise = disturb_by("noise", np.zeros((400, 28, 28, 1), np.float32))
+    deviations = noise.std(axis=(1, 2, 3))
+    limit = NO_DISTURBANCE.noise_limit
+    assert abs(noise.mean()) < 0.01
+    assert deviations.min() < 0.1 * limit
+    assert 0.9 * limit < deviations.max() < 1.1 * limit
