@@ -93,14 +93,15 @@ def _mix_convolved(batch: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 
 def _convolve_region(batch: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Convolve a region of each digit; half of the results lose their sign, all lie on paper of another grey."""
+    """Mix a region with its convolution; half of the latter lose their sign, all lie on paper of another grey."""
     num_images = tf.shape(batch)[0]
-    kernel_seed, sign_seed, paper_seed, region_seed = tf.unstack(tf.random.split(seed, 4))
+    kernel_seed, sign_seed, paper_seed, mixture_seed, region_seed = tf.unstack(tf.random.split(seed, 5))
     convolved = _convolve(batch, kernel_seed)
     has_sign = tf.random.stateless_uniform((num_images, 1, 1, 1), sign_seed) < 0.5
     paper = tf.random.stateless_uniform((num_images, 1, 1, 1), paper_seed)
+    mixture = tf.random.stateless_uniform((num_images, 1, 1, 1), mixture_seed)
     changed = paper + tf.where(has_sign, convolved, tf.abs(convolved))
-    return tf.where(_draw_regions(num_images, region_seed), changed, batch)
+    return tf.where(_draw_regions(num_images, region_seed), mixture * batch + (1 - mixture) * changed, batch)
 
 
 def _add_clutter(batch: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
