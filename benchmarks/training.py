@@ -34,7 +34,7 @@ from robustness import MEAN, measure_robustness
 from digits.artifact import read_artifact
 from digits.augmentation import Distortion
 from digits.dataset import HELD_OUT, LabelledImages, hold_out, read_labelled_images
-from digits.disturbance import NO_DISTURBANCE, RegionalDisturbance
+from digits.disturbance import NO_DISTURBANCE
 from digits.evaluation import evaluate, fit_temperature
 from digits.images import make_batch
 from digits.model import build_network, count_multiply_adds, fold_temperature
@@ -51,7 +51,7 @@ CONFIGS = {
     "default": DEFAULT,
     "fast": FAST,
     "no disturbance": replace(DEFAULT, disturbance=NO_DISTURBANCE),
-    "regions and clutter": replace(DEFAULT, disturbance=RegionalDisturbance()),
+    "no clutter": replace(DEFAULT, disturbance=replace(DEFAULT.disturbance, clutter=0.0)),
     "no noise": replace(DEFAULT, disturbance=replace(DEFAULT.disturbance, noise=0.0)),
     "no random convolution": replace(DEFAULT, disturbance=replace(DEFAULT.disturbance, convolution=0.0)),
     "no stroke variants": replace(DEFAULT, variants=StrokeVariants(0.0, 0.0, 0.0)),
