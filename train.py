@@ -59,10 +59,7 @@ def parse_arguments() -> argparse.Namespace:
 def configure(arguments: argparse.Namespace) -> TrainingConfig:
     """Turn the options into the experiment's settings."""
     config = replace(FAST if arguments.fast else TrainingConfig(), seed=arguments.seed)
-    if arguments.epochs is None:
-        return config
-    finishing_epochs = max(min(config.finishing_epochs, arguments.epochs - 1), 0)
-    return replace(config, epochs=arguments.epochs, finishing_epochs=finishing_epochs)
+    return config if arguments.epochs is None else replace(config, epochs=arguments.epochs)
 
 
 def prepare_folders(output: Path, reports: Path) -> None:

@@ -34,7 +34,7 @@ from robustness import MEAN, measure_robustness
 from digits.artifact import read_artifact
 from digits.augmentation import Distortion
 from digits.dataset import HELD_OUT, LabelledImages, hold_out, read_labelled_images
-from digits.disturbance import NO_DISTURBANCE
+from digits.disturbance import NO_DISTURBANCE, Disturbance
 from digits.evaluation import evaluate, fit_temperature
 from digits.images import make_batch
 from digits.model import build_network, count_multiply_adds, fold_temperature
@@ -55,7 +55,9 @@ CONFIGS = {
     "no noise": replace(DEFAULT, disturbance=replace(DEFAULT.disturbance, noise=0.0)),
     "no random convolution": replace(DEFAULT, disturbance=replace(DEFAULT.disturbance, convolution=0.0)),
     "no stroke variants": replace(DEFAULT, variants=StrokeVariants(0.0, 0.0, 0.0)),
-    "no finishing epochs": replace(DEFAULT, finishing_epochs=0),
+    "no finish": replace(DEFAULT, finishing_fraction=0),
+    "20 epochs, short finish": replace(DEFAULT, epochs=20, finishing_fraction=0.15, temperature=0.92),
+    "half disturbance": replace(DEFAULT, disturbance=Disturbance(clutter=0.1, convolution=0.15, noise=0.15)),
     "affine only": replace(DEFAULT, distortion=replace(DEFAULT.distortion, elastic_pixels=0.0)),
     "half distortion": replace(DEFAULT, distortion=Distortion(6, 0.06, 0.075, 1, 0.25)),
 }

@@ -41,7 +41,9 @@ class AcceptanceConfig:
     """The settings; written into the artifact. The threshold is set on training digits held out."""
 
     training: TrainingConfig = field(
-        default_factory=lambda: TrainingConfig(epochs=3, batch_size=100, finishing_epochs=1, disturbance=NO_DISTURBANCE)
+        default_factory=lambda: TrainingConfig(
+            epochs=3, batch_size=100, finishing_fraction=1 / 3, disturbance=NO_DISTURBANCE
+        )
     )
     num_digits: int = 60_000
     """Of the training digits, at most; a sixth of these is held out to set the threshold on."""
@@ -57,7 +59,7 @@ def configure_acceptance(config: TrainingConfig, is_fast: bool) -> AcceptanceCon
     """Return the settings that go with the classifier's."""
     acceptance = AcceptanceConfig()
     if is_fast:
-        acceptance = AcceptanceConfig(replace(acceptance.training, epochs=1, finishing_epochs=0), num_digits=6_000)
+        acceptance = AcceptanceConfig(replace(acceptance.training, epochs=1, finishing_fraction=0), num_digits=6_000)
     return replace(acceptance, training=replace(acceptance.training, seed=config.seed))
 
 

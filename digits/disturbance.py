@@ -1,5 +1,6 @@
 """Random changes of a training batch that leave a digit's shape alone, which is what the network should go by."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -42,7 +43,7 @@ def disturb(
     Returns:
         float32 `(n, 28, 28, 1)`; the changed digits may lie beyond [0, 1].
     """
-    changes = (
+    changes: tuple[tuple[float, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]], ...] = (
         (disturbance.clutter, _add_clutter),
         (disturbance.convolution, _convolve_region),
         (disturbance.noise, partial(_add_noise, limit=disturbance.noise_limit)),

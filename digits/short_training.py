@@ -111,7 +111,11 @@ def train_briefly(
     # Only what the batches depend on: the real training's schedule is not this one's.
     config = replace(
         TrainingConfig(
-            seed=run.seed, epochs=run.epochs, batch_size=run.batch_size, disturbance=NO_DISTURBANCE, finishing_epochs=0
+            seed=run.seed,
+            epochs=run.epochs,
+            batch_size=run.batch_size,
+            disturbance=NO_DISTURBANCE,
+            finishing_fraction=0,
         ),
         distortion=distortion,
     )

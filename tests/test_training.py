@@ -16,7 +16,7 @@ from digits.images import make_batch
 from digits.training import TrainingConfig, add_variants, fit_network, make_batches, recompute_statistics
 
 _LIMITS = ("rotation_degrees", "zoom", "shear", "shift_pixels", "elastic_pixels")
-CONFIG = TrainingConfig(epochs=3, batch_size=20, finishing_epochs=1)
+CONFIG = TrainingConfig(epochs=3, batch_size=20, finishing_fraction=1 / 3)
 
 
 @pytest.fixture
@@ -65,14 +65,14 @@ def test_make_batches_from_a_later_epoch_gives_what_an_unbroken_run_would(digits
         np.testing.assert_array_equal(labels, labels_again)
 
 
-def test_make_batches_distorts_less_in_the_finishing_epochs(digits):
-    finishing = make_batches(digits, CONFIG), make_batches(digits, replace(CONFIG, finishing_epochs=0))
+def test_make_batches_distorts_less_in_the_finish(digits):
+    finishing = make_batches(digits, CONFIG), make_batches(digits, replace(CONFIG, finishing_fraction=0))
     pairs = list(zip(*map(collect, finishing), strict=True))
     same = [np.array_equal(batch, other) for (batch, _), (other, _) in pairs]
     assert same == [True] * 8 + [False] * 4
 
 
-def test_make_batches_disturbs_until_the_finishing_epochs(digits):
+def test_make_batches_disturbs_until_the_finish(digits):
     disturbed, plain = (
         collect(make_batches(digits, replace(CONFIG, disturbance=disturbance)))
         for disturbance in (CONFIG.disturbance, NO_DISTURBANCE)
@@ -147,8 +147,8 @@ def test_training_config_with_a_setting_that_is_not_positive_is_refused(name):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"epochs": 3, "finishing_epochs": 3}, "Received 3 finishing epochs of 3, expected fewer"),
-        ({"finishing_epochs": -1}, "Received -1 finishing epochs"),
+        ({"finishing_fraction": 1.0}, r"Received finishing_fraction 1\.0, expected 0 or more, below 1"),
+        ({"finishing_fraction": -0.1}, r"Received finishing_fraction -0\.1"),
         ({"warmup_fraction": 2.0}, r"Received warmup_fraction 2\.0"),
     ],
 )
