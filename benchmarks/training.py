@@ -30,37 +30,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 from robustness import MEAN, measure_robustness
+from training_variants import DEFAULT, VARIANTS, Variant
 
 from digits.artifact import read_artifact
-from digits.augmentation import Distortion
 from digits.dataset import HELD_OUT, LabelledImages, hold_out, read_labelled_images
-from digits.disturbance import NO_DISTURBANCE, Disturbance
 from digits.evaluation import evaluate, fit_temperature
 from digits.images import make_batch
-from digits.model import build_network, count_multiply_adds, fold_temperature
+from digits.model import count_multiply_adds, fold_temperature
 from digits.serving_graph import load_network
-from digits.strokes import StrokeVariants
-from digits.training import FAST, TrainingConfig, fit_network
+from digits.training import TrainingConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "training.csv"
 KAGGLE_SCORED = 28 / 70
 MAX_CORRUPTED = 10_000
-DEFAULT = TrainingConfig()
-CONFIGS = {
-    "default": DEFAULT,
-    "fast": FAST,
-    "no disturbance": replace(DEFAULT, disturbance=NO_DISTURBANCE),
-    "no clutter": replace(DEFAULT, disturbance=replace(DEFAULT.disturbance, clutter=0.0)),
-    "no noise": replace(DEFAULT, disturbance=replace(DEFAULT.disturbance, noise=0.0)),
-    "no random convolution": replace(DEFAULT, disturbance=replace(DEFAULT.disturbance, convolution=0.0)),
-    "no stroke variants": replace(DEFAULT, variants=StrokeVariants(0.0, 0.0, 0.0)),
-    "no finish": replace(DEFAULT, finishing_fraction=0),
-    "20 epochs, short finish": replace(DEFAULT, epochs=20, finishing_fraction=0.15, temperature=0.92),
-    "half disturbance": replace(DEFAULT, disturbance=Disturbance(clutter=0.1, convolution=0.15, noise=0.15)),
-    "affine only": replace(DEFAULT, distortion=replace(DEFAULT.distortion, elastic_pixels=0.0)),
-    "half distortion": replace(DEFAULT, distortion=Distortion(6, 0.06, 0.075, 1, 0.25)),
-}
 
 
 def load(score: str) -> tuple[LabelledImages, LabelledImages]:
@@ -82,14 +65,15 @@ def concatenate(*parts: LabelledImages) -> LabelledImages:
 
 
 def measure(
-    name: str, config: TrainingConfig, score: str, training: LabelledImages, scored: LabelledImages
+    name: str, variant: Variant, score: str, training: LabelledImages, scored: LabelledImages
 ) -> dict[str, object]:
     """Train once and return one line of the results."""
+    config = variant.config
     keras.utils.set_random_seed(config.seed)
-    network = build_network()
+    network = variant.build()
     with TemporaryDirectory() as folder:
         start = time.perf_counter()
-        fit_network(network, training, config, Path(folder, "c.weights.h5"), resume=False, verbose=2)
+        variant.fit(network, training, config, Path(folder, "c.weights.h5"), resume=False, verbose=2)
         seconds = time.perf_counter() - start
     fold_temperature(network, config.temperature)
     return describe(name, config, score, network, scored, seconds)
@@ -154,7 +138,7 @@ def append(line: dict[str, object]) -> None:
 def main() -> None:
     """Read the command line and measure seed after seed."""
     parser = argparse.ArgumentParser(description="Measure a training configuration over seeds.")
-    parser.add_argument("--config", choices=CONFIGS, default="default")
+    parser.add_argument("--config", choices=VARIANTS, default="default")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--epochs", type=int, help="in place of the configuration's own number")
     parser.add_argument("--score", choices=["held-out", "test", "kaggle"], default="held-out")
@@ -168,10 +152,10 @@ def main() -> None:
     tf.config.threading.set_inter_op_parallelism_threads(arguments.threads)
     tf.config.experimental.enable_op_determinism()
     training, scored = load(arguments.score)
-    config = CONFIGS[arguments.config]
+    variant = VARIANTS[arguments.config]
     for seed in arguments.seeds:
-        seeded = replace(config, seed=seed, epochs=arguments.epochs or config.epochs)
-        line = measure(arguments.config, seeded, arguments.score, training, scored)
+        config = replace(variant.config, seed=seed, epochs=arguments.epochs or variant.config.epochs)
+        line = measure(arguments.config, replace(variant, config=config), arguments.score, training, scored)
         append(line)
         print(line)
 

@@ -24,7 +24,7 @@ def build_network() -> keras.Model:
         A model from float32 `(n, 28, 28, 1)` in [0, 1] to probabilities float32 `(n, 10)`.
     """
     pixels = keras.Input(BATCH_SHAPE, name="pixels")
-    x = layers.Conv2D(32, 5, strides=2, use_bias=False)(_subtract_surroundings(pixels))
+    x = layers.Conv2D(32, 5, strides=2, use_bias=False)(subtract_surroundings(pixels))
     x = layers.ReLU()(layers.BatchNormalization()(x))
     x = add_residual_block(x, 32)
     x = add_residual_block(x, 64, (2, 2))
@@ -33,7 +33,7 @@ def build_network() -> keras.Model:
     return keras.Model(pixels, layers.Softmax(name="probabilities")(logits), name="digits")
 
 
-def _subtract_surroundings(pixels: keras.KerasTensor) -> keras.KerasTensor:
+def subtract_surroundings(pixels: keras.KerasTensor) -> keras.KerasTensor:
     """Leave of each pixel what it differs by from the mean of those around it.
 
     Ink is darker than the paper beside it: how dark the paper is, or a shadow across it, tells nothing of the digit.

@@ -1,0 +1,137 @@
+"""What the shipped recipe is compared with: other settings, other networks of its kind, networks that teach each other.
+
+None of it is part of `make run_train`; each is a line of the tables in docs/model-card.md and benchmarks/README.md.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import keras
+from keras import layers, ops
+
+from digits.augmentation import Distortion
+from digits.checkpoint import History
+from digits.dataset import LabelledImages
+from digits.disturbance import NO_DISTURBANCE, Disturbance
+from digits.images import BATCH_SHAPE, NUM_CLASSES
+from digits.model import LOGITS_NAME, add_residual_block, build_network, subtract_surroundings
+from digits.optimizer import make_optimizer
+from digits.strokes import StrokeVariants
+from digits.training import FAST, TrainingConfig, add_variants, fit_network, make_batches, recompute_statistics
+
+_PEER_SHARE = 0.5
+
+
+def build_stages(*stages: tuple[int, ...], dropout: float = 0.0) -> keras.Model:
+    """Build a network like the shipped one, its residual blocks' channels given; each further stage halves the maps."""
+    pixels = keras.Input(BATCH_SHAPE, name="pixels")
+    x = layers.Conv2D(stages[0][0], 5, strides=2, use_bias=False)(subtract_surroundings(pixels))
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    for place, stage in enumerate(stages):
+        for block, channels in enumerate(stage):
+            x = add_residual_block(x, channels, (2, 2) if place and not block else (1, 1))
+    x = layers.Flatten()(x)
+    if dropout:
+        x = layers.Dropout(dropout)(x)
+    logits = layers.Dense(NUM_CLASSES, name=LOGITS_NAME)(x)
+    return keras.Model(pixels, layers.Softmax(name="probabilities")(logits), name="digits")
+
+
+def fit_beside_peer(
+    network: keras.Model, digits: LabelledImages, config: TrainingConfig, checkpoint: Path, resume: bool, verbose: int
+) -> History:
+    """Train the network beside another, each taught half by the label and half by what the other answers.
+
+    Deep mutual learning (Zhang et al., arXiv 1706.00384). Takes what `fit_network` takes, but writes no checkpoint and
+    resumes nothing; the other network is let go at the end.
+    """
+    del checkpoint, resume
+    taught = add_variants(digits, config)
+    steps_per_epoch = len(taught) // config.batch_size
+    both = _join_logits(network, keras.models.clone_model(network))
+    both.compile(
+        optimizer=make_optimizer(
+            config.learning_rate,
+            config.adamw_ratio,
+            config.warmup_fraction,
+            config.weight_decay,
+            num_steps=config.epochs * steps_per_epoch,
+        ),
+        loss=compute_mutual_loss,
+    )
+    fitted = both.fit(
+        make_batches(taught, config),
+        epochs=config.epochs,
+        steps_per_epoch=steps_per_epoch,
+        shuffle=False,
+        verbose=verbose,
+    )
+    recompute_statistics(network, digits, config)
+    history: History = fitted.history
+    return history
+
+
+def _join_logits(*networks: keras.Model) -> keras.Model:
+    """Return one model of several, weights shared, to logits `(n, len(networks), 10)`."""
+    pixels = keras.Input(BATCH_SHAPE, name="pixels")
+    answers = []
+    for place, network in enumerate(networks):
+        # Inside one model each needs a name of its own.
+        logits = keras.Model(network.input, network.get_layer(LOGITS_NAME).output, name=f"network_{place}")
+        answers.append(layers.Reshape((1, NUM_CLASSES))(logits(pixels)))
+    return keras.Model(pixels, layers.Concatenate(axis=1)(answers))
+
+
+def compute_mutual_loss(labels: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
+    """Return the sum of both networks' cross-entropies to what each is taught.
+
+    Args:
+        labels: int64 `(n,)` or `(n, 1)`.
+        logits: float32 `(n, 2, 10)`.
+
+    Returns:
+        float32 `(n,)`, in nats. No network is taught through what it answers the other.
+    """
+    label = ops.one_hot(ops.reshape(labels, (-1, 1)), NUM_CLASSES)
+    answer_of_other = ops.stop_gradient(ops.softmax(ops.flip(logits, axis=1)))
+    target = (1 - _PEER_SHARE) * label + _PEER_SHARE * answer_of_other
+    return ops.sum(ops.categorical_crossentropy(target, logits, from_logits=True), axis=1)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One of the compared.
+
+    Attributes:
+        config: Its settings.
+        build: Its network, untrained.
+        fit: As `fit_network`.
+    """
+
+    config: TrainingConfig
+    build: Callable[[], keras.Model] = build_network
+    fit: Callable[..., History] = fit_network
+
+
+DEFAULT = TrainingConfig()
+VARIANTS = {
+    "default": Variant(DEFAULT),
+    "fast": Variant(FAST),
+    "no disturbance": Variant(replace(DEFAULT, disturbance=NO_DISTURBANCE)),
+    "no clutter": Variant(replace(DEFAULT, disturbance=replace(DEFAULT.disturbance, clutter=0.0))),
+    "no noise": Variant(replace(DEFAULT, disturbance=replace(DEFAULT.disturbance, noise=0.0))),
+    "no random convolution": Variant(replace(DEFAULT, disturbance=replace(DEFAULT.disturbance, convolution=0.0))),
+    "no stroke variants": Variant(replace(DEFAULT, variants=StrokeVariants(0.0, 0.0, 0.0))),
+    "no finish": Variant(replace(DEFAULT, finishing_fraction=0)),
+    "20 epochs, short finish": Variant(replace(DEFAULT, epochs=20, finishing_fraction=0.15, temperature=0.92)),
+    "half disturbance": Variant(replace(DEFAULT, disturbance=Disturbance(clutter=0.1, convolution=0.15, noise=0.15))),
+    "affine only": Variant(replace(DEFAULT, distortion=replace(DEFAULT.distortion, elastic_pixels=0.0))),
+    "half distortion": Variant(replace(DEFAULT, distortion=Distortion(6, 0.06, 0.075, 1, 0.25))),
+    "dropout 0.3": Variant(DEFAULT, partial(build_stages, (32,), (64, 64), dropout=0.3)),
+    "three stages, 24-64-104": Variant(DEFAULT, partial(build_stages, (24,), (64, 64), (104,))),
+    "three stages, 32-64-128": Variant(DEFAULT, partial(build_stages, (32,), (64,), (128,))),
+    "twice as wide": Variant(DEFAULT, partial(build_stages, (64,), (128, 128))),
+    "two teach each other": Variant(replace(DEFAULT, temperature=0.98), fit=fit_beside_peer),
+}
