@@ -17,9 +17,16 @@ from digits.dataset import LabelledImages
 from digits.disturbance import NO_DISTURBANCE, Disturbance
 from digits.images import BATCH_SHAPE, NUM_CLASSES
 from digits.model import LOGITS_NAME, add_residual_block, build_network, subtract_surroundings
-from digits.optimizer import make_optimizer
 from digits.strokes import StrokeVariants
-from digits.training import FAST, TrainingConfig, add_variants, fit_network, make_batches, recompute_statistics
+from digits.training import (
+    FAST,
+    TrainingConfig,
+    add_variants,
+    configure_optimizer,
+    fit_network,
+    make_batches,
+    recompute_statistics,
+)
 
 _PEER_SHARE = 0.5
 
@@ -52,13 +59,7 @@ def fit_beside_peer(
     steps_per_epoch = len(taught) // config.batch_size
     both = _join_logits(network, keras.models.clone_model(network))
     both.compile(
-        optimizer=make_optimizer(
-            config.learning_rate,
-            config.adamw_ratio,
-            config.warmup_fraction,
-            config.weight_decay,
-            num_steps=config.epochs * steps_per_epoch,
-        ),
+        optimizer=configure_optimizer(config, num_steps=config.epochs * steps_per_epoch),
         loss=compute_mutual_loss,
     )
     fitted = both.fit(

@@ -38,6 +38,12 @@ def subtract_surroundings(pixels: keras.KerasTensor) -> keras.KerasTensor:
 
     Ink is darker than the paper beside it: how dark the paper is, or a shadow across it, tells nothing of the digit.
     Rows first and then columns, which is the same mean for a third of the time.
+
+    Args:
+        pixels: `(n, 28, 28, 1)`.
+
+    Returns:
+        `(n, 28, 28, 1)`, in [-1, 1] where the pixels are in [0, 1].
     """
     mean = layers.AveragePooling2D((_SURROUNDINGS, 1), strides=1, padding="same")(pixels)
     mean = layers.AveragePooling2D((1, _SURROUNDINGS), strides=1, padding="same")(mean)

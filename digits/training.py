@@ -18,7 +18,7 @@ from digits.disturbance import NO_DISTURBANCE, Disturbance, disturb
 from digits.errors import ConfigurationError
 from digits.images import MAX_PIXEL, make_batch
 from digits.model import select_logits
-from digits.optimizer import make_optimizer
+from digits.optimizer import ConvolutionMuon, make_optimizer
 from digits.strokes import StrokeVariants, draw_variants
 
 _NUM_STATISTICS_BATCHES = 100
@@ -106,13 +106,7 @@ def fit_network(
         )
     logits = select_logits(network)
     logits.compile(
-        optimizer=make_optimizer(
-            config.learning_rate,
-            config.adamw_ratio,
-            config.warmup_fraction,
-            config.weight_decay,
-            num_steps=config.epochs * steps_per_epoch,
-        ),
+        optimizer=configure_optimizer(config, num_steps=config.epochs * steps_per_epoch),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
@@ -129,6 +123,13 @@ def fit_network(
     )
     recompute_statistics(network, digits, config)
     return saver.history
+
+
+def configure_optimizer(config: TrainingConfig, num_steps: int) -> ConvolutionMuon:
+    """Return the optimiser with the settings' schedule over the steps of the whole training."""
+    return make_optimizer(
+        config.learning_rate, config.adamw_ratio, config.warmup_fraction, config.weight_decay, num_steps
+    )
 
 
 def add_variants(digits: LabelledImages, config: TrainingConfig) -> LabelledImages:
