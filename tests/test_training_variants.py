@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import pytest
 
-from digits.dataset import LabelledImages
 from digits.model import build_network, count_multiply_adds
 from digits.training import TrainingConfig, fit_network
 
@@ -38,7 +37,8 @@ def test_build_stages_with_the_shipped_channels_builds_the_shipped_network():
         networks.append(build())
     for shipped, built in zip(*(network.get_weights() for network in networks), strict=True):
         np.testing.assert_array_equal(built, shipped)
-    assert [layer.name for layer in networks[0].layers][-2:] == ["logits", "probabilities"]
+    for network in networks:
+        assert [layer.name for layer in network.layers][-2:] == ["logits", "probabilities"]
 
 
 def test_mutual_loss_is_the_cross_entropy_to_half_the_label_and_half_the_other_answer():
@@ -53,22 +53,16 @@ def test_mutual_loss_is_the_cross_entropy_to_half_the_label_and_half_the_other_a
     np.testing.assert_allclose(received, expected, rtol=1e-5)
 
 
-def build_small_network() -> keras.Model:
-    keras.utils.set_random_seed(1)
-    pixels = keras.Input((28, 28, 1))
-    x = keras.layers.BatchNormalization()(keras.layers.Flatten()(pixels))
-    return keras.Model(pixels, keras.layers.Softmax()(keras.layers.Dense(10, name="logits")(x)))
-
-
-def test_fit_beside_peer_with_a_peer_that_is_not_heard_learns_what_the_network_alone_does(tmp_path, monkeypatch):
-    images = np.random.default_rng(0).integers(0, 256, (90, 28, 28), np.uint8)
-    digits = LabelledImages(images, np.arange(90) % 10, sha256="0" * 64)
-    config = replace(TrainingConfig(), epochs=2, batch_size=20)
+def test_fit_beside_peer_with_a_peer_that_is_not_heard_learns_what_the_network_alone_does(
+    small_digits, small_batch, tmp_path, monkeypatch
+):
+    config = replace(TrainingConfig(), epochs=2, batch_size=50)
 
     def fit(function) -> np.ndarray:
-        network = build_small_network()
-        function(network, digits, config, tmp_path / "c.weights.h5", resume=False, verbose=0)
-        return network.predict(images[..., None].astype(np.float32) / 255, verbose=0)
+        keras.utils.set_random_seed(1)
+        network = build_stages((4,), (8,))
+        function(network, small_digits, config, tmp_path / "c.weights.h5", resume=False, verbose=0)
+        return network.predict(small_batch, verbose=0)
 
     alone, heard = fit(fit_network), fit(fit_beside_peer)
     monkeypatch.setattr(training_variants, "_PEER_SHARE", 0.0)
