@@ -47,7 +47,7 @@ run_train: $(READY) ## Train and write models/digits.h5 (DATA=train.csv TEST=tes
 
 .PHONY: train_lines
 train_lines: $(READY) ## Train what reads several digits at once and write models/lines.h5, in one to two hours (LINE_MODEL=models/lines.h5 ARGS=--resume)
-	$(PYTHON) -m digits.line_training --data '$(DATA)' --output '$(LINE_MODEL)' $(ARGS)
+	$(PYTHON) -m digits.training.line_recogniser --data '$(DATA)' --output '$(LINE_MODEL)' $(ARGS)
 
 .PHONY: fast_train
 fast_train: $(READY) ## Train for a minute or two into models/fast.h5, to see it work
@@ -64,17 +64,17 @@ model_card: $(READY) ## Make the tables and pictures of docs/model-card.md from 
 .PHONY: notebook
 notebook: $(READY) ## Run baseline.ipynb from top to bottom, about 15 minutes; QUICK=1: a slice, into reports/
 	$(if $(TRIALS),SEARCH_TRIALS=$(TRIALS)) $(if $(STORAGE),SEARCH_STORAGE='$(STORAGE)') $(if $(QUICK),NOTEBOOK_QUICK=1) \
-	    $(PYTHON) -m digits.notebook baseline.ipynb $(if $(QUICK),--output reports/baseline-quick.ipynb --kept reports/quick)
+	    $(PYTHON) -m digits.exploration.notebook baseline.ipynb $(if $(QUICK),--output reports/baseline-quick.ipynb --kept reports/quick)
 
 .PHONY: tune
 tune: $(READY) ## Search for a network (TRIALS=40 WORKERS=2 STORAGE=... DATA=train.csv); goes on where it was
-	$(if $(STORAGE),SEARCH_STORAGE='$(STORAGE)') $(PYTHON) -m digits.search --data '$(DATA)' $(if $(TRIALS),--trials $(TRIALS)) \
+	$(if $(STORAGE),SEARCH_STORAGE='$(STORAGE)') $(PYTHON) -m digits.exploration.search --data '$(DATA)' $(if $(TRIALS),--trials $(TRIALS)) \
 	    $(if $(WORKERS),--workers $(WORKERS)) $(ARGS)
 
 .PHONY: submission
 submission: $(READY) ## Read the digits of TEST=test.csv into Kaggle's submission.csv (MODEL=models/digits.h5)
 	@test -n "$(TEST)" || { echo 'error: name the file to read: make submission TEST=path/to/test.csv' >&2; exit 1; }
-	$(PYTHON) -m digits.submission --model '$(MODEL)' '$(TEST)' submission.csv
+	$(PYTHON) -m digits.scoring.submission --model '$(MODEL)' '$(TEST)' submission.csv
 
 .PHONY: test_server
 test_server: $(READY) ## Serve on port 9696 and reload on a change

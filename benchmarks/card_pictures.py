@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from results import Row
 
-from digits.evaluation import NUM_CALIBRATION_BINS, measure_calibration_error
-from digits.plots import draw_confusion_matrix, draw_misread_digits
+from digits.training.metrics import NUM_CALIBRATION_BINS, measure_calibration_error
+from digits.training.reports import draw_confusion_matrix, draw_misread_digits
 
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#666666"
 DIGITS_IN_A_STRIP = 8

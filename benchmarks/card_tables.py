@@ -12,7 +12,7 @@ from networks import join_versions
 from numpy.typing import NDArray
 from results import Row
 
-from digits.images import NUM_CLASSES
+from digits.data.images import NUM_CLASSES
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from digits.images import MAX_PIXEL, SIZE
+from digits.data.images import MAX_PIXEL, SIZE
 
 Greys = NDArray[np.floating]  # (n, 28, 28) in [0, 1], 1 is ink
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from digits.drawings import decode_drawing
-from digits.images import MAX_PIXEL, SIZE
+from digits.data.image_file import decode_drawing
+from digits.data.images import MAX_PIXEL, SIZE
 
 Drawing = NDArray[np.uint8]
 Ink = NDArray[np.float32]  # [0, 1], 1 is ink

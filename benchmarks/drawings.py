@@ -2,7 +2,7 @@
 
 Each drawing is normalised and read as `POST /predict/image` does, by two networks together; beside their errors stand
 those of the classifier alone. No network was trained on any of them; that both read, with equal weight, was decided on
-the pen digits, and the rules of `digits.ink` were mended with these rows in view.
+the pen digits, and the rules of `digits.preprocessing.binarise` were mended with these rows in view.
 """
 
 import argparse
@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 from results import write_rows
 from sklearn.datasets import load_digits
 
-from digits.dataset import LabelledImages, read_labelled_images
-from digits.digit_reading import read_digits, read_drawing
-from digits.images import MAX_PIXEL, make_batch
+from digits.data.dataset import LabelledImages, read_labelled_images
+from digits.data.images import MAX_PIXEL, make_batch
+from digits.inference.digit_reader import read_digits, read_drawing
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks/drawings.csv"

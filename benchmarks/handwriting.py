@@ -4,8 +4,9 @@ A line has a pen and a slant of its own. The pen presses unevenly, digits differ
 often small, stops and dashes stand among them, and the paper is printed with waves, rulings and grain, and scanned a
 little blurred.
 
-`python benchmarks/handwriting.py` shows, for each contrast to the paper's noise that `digits.ink` might ask of ink, how
-many amounts would be taken for bare paper, and how much bare paper for ink.
+`python benchmarks/handwriting.py` shows, for each contrast to the paper's noise that
+`digits.preprocessing.binarise` might ask of ink, how many amounts would be taken for bare paper, and how much bare paper
+for ink.
 """
 
 from collections.abc import Iterator
@@ -17,11 +18,11 @@ from drawing_sets import finish, trace
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from digits.dataset import LabelledImages, read_labelled_images
-from digits.images import MAX_PIXEL
-from digits.ink import measure_contrast
-from digits.line_ink import keep_line_strokes
-from digits.strokes import StrokeVariants, draw_variants
+from digits.data.dataset import LabelledImages, read_labelled_images
+from digits.data.images import MAX_PIXEL
+from digits.preprocessing.binarise import measure_contrast
+from digits.preprocessing.rulings import keep_line_strokes
+from digits.synthesis.stroke_variants import StrokeVariants, draw_variants
 
 Ink = NDArray[np.float32]
 ROOT = Path(__file__).resolve().parents[1]
@@ -191,7 +192,7 @@ def main() -> None:
     papers = [draw_paper(np.random.default_rng([3, index])) for index in range(200)]
     print("| least contrast to noise | amounts without ink (%) | paper with ink (%) |\n| ---: | ---: | ---: |")
     for least in (3.0, 3.5, 4.0, 4.5, 5.0, 6.0):
-        with patch("digits.ink._MIN_CONTRAST_TO_NOISE", least):
+        with patch("digits.preprocessing.binarise._MIN_CONTRAST_TO_NOISE", least):
             shares = [
                 np.mean([keep_line_strokes(*measure_contrast(one)).any() for one in some]) for some in (amounts, papers)
             ]

@@ -19,10 +19,10 @@ from card_tables import Measured
 from networks import LINES, SHIPPED
 from results import read_rows
 
-from digits.artifact import read_artifact
-from digits.classifier import load_classifier
-from digits.dataset import read_labelled_images
-from digits.images import make_batch
+from digits.data.dataset import read_labelled_images
+from digits.data.images import make_batch
+from digits.inference.artifact import read_artifact
+from digits.inference.classifier import load_classifier
 
 ROOT = Path(__file__).resolve().parents[1]
 CARD = ROOT / "docs" / "model-card.md"

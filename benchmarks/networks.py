@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from digits.classifier import Classifier, load_classifier
-from digits.line_reading import LineReader, load_line_reader
+from digits.inference.classifier import Classifier, load_classifier
+from digits.inference.line_reader import LineReader, load_line_reader
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 SHIPPED, LINES = MODELS / "digits.h5", MODELS / "lines.h5"

@@ -4,13 +4,13 @@ Usage:
     python benchmarks/reading.py               # measure, and print the table
     python benchmarks/reading.py --training    # the same with training digits, to choose by; writes nothing
 
-The line network learns from lines that `digits.line_examples` makes up of training digits and skeletons, 32 pixels
+The line network learns from lines that `digits.synthesis.lines` makes up of training digits and skeletons, 32 pixels
 high. The lines of this file, and the amounts of handwriting.py, are drawn at full size by other code.
 
 The cheque amounts (ORAND-CAR-A, ICFHR 2014) lie outside of the repository, in ../shared/drawings; without them their
 rows are left out. They are for measuring only: no number was set on them. Which amounts were misread was looked at,
 though, and writing habits that MNIST's writers lack (a 5 like a root sign, a 9 like a P, looped 2s) were added to
-`digits.glyphs`, so these rows are no score on writing never seen.
+`digits.synthesis.glyphs`, so these rows are no score on writing never seen.
 """
 
 import argparse
@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from results import write_rows
 
-from digits.dataset import LabelledImages, read_labelled_images
-from digits.line_reading import read_number, spell_number
+from digits.data.dataset import LabelledImages, read_labelled_images
+from digits.inference.line_reader import read_number, spell_number
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "reading.csv"

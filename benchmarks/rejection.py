@@ -2,7 +2,8 @@
 
 Writes benchmarks/rejection.csv and docs/model-card/rejection.png. Needs Debian's package `dataset-fashion-mnist`, and
 `../shared/drawings`, which is no part of this project. Both are for measuring only: the model was taught on images made
-up by `digits.negatives` alone. Images are judged as `POST /predict/image` judges them, where two networks read.
+up by `digits.synthesis.negatives` alone. Images are judged as `POST /predict/image` judges them, where two networks
+read.
 """
 
 import argparse
@@ -20,10 +21,10 @@ from numpy.typing import NDArray
 from results import write_rows
 from sklearn.metrics import roc_auc_score
 
-from digits.dataset import read_labelled_images
-from digits.digit_reading import read_digits
-from digits.images import SIZE, make_batch
-from digits.normalisation import normalise_drawing
+from digits.data.dataset import read_labelled_images
+from digits.data.images import SIZE, make_batch
+from digits.inference.digit_reader import read_digits
+from digits.preprocessing.digit_image import normalise_drawing
 
 Images = NDArray[np.uint8]
 
@@ -100,7 +101,7 @@ def judge_images(networks: Networks, images: Images) -> Judged:
         if acceptance is None:
             raise SystemExit(
                 f"error: {classifier.artifact.path} has no acceptance network. "
-                f"Train one: `python -m digits.acceptance_network {classifier.artifact.path}`."
+                f"Train one: `python -m digits.training.rejector {classifier.artifact.path}`."
             )
         acceptances.append(acceptance)
         reasons += read_digits(part, classifier, networks.line_reader)[1]

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from results import write_rows
 from scipy import ndimage
 
-from digits.classifier import load_classifier
-from digits.dataset import HELD_OUT, LabelledImages, hold_out, read_labelled_images
-from digits.images import make_batch
+from digits.data.dataset import HELD_OUT, LabelledImages, hold_out, read_labelled_images
+from digits.data.images import make_batch
+from digits.inference.classifier import load_classifier
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "robustness.csv"

@@ -147,7 +147,7 @@ def measure_runtime() -> dict[str, float]:
     script = """
 import json, time, timeit, numpy as np
 from pathlib import Path
-from digits.classifier import load_classifier
+from digits.inference.classifier import load_classifier
 predict = load_classifier(Path("models/digits.h5")).predict
 image, many = np.zeros((1, 28, 28, 1), np.float32), np.zeros((32, 28, 28, 1), np.float32)
 def median(call, number):

@@ -32,13 +32,13 @@ import tensorflow as tf
 from robustness import MEAN, measure_robustness
 from training_variants import DEFAULT, VARIANTS, Variant
 
-from digits.artifact import read_artifact
-from digits.dataset import HELD_OUT, LabelledImages, hold_out, read_labelled_images
-from digits.evaluation import evaluate, fit_temperature
-from digits.images import make_batch
-from digits.model import count_multiply_adds, fold_temperature
-from digits.serving_graph import load_network
-from digits.training import TrainingConfig
+from digits.data.dataset import HELD_OUT, LabelledImages, hold_out, read_labelled_images
+from digits.data.images import make_batch
+from digits.inference.artifact import read_artifact
+from digits.networks.classifier import count_multiply_adds, fold_temperature
+from digits.training.classifier import TrainingConfig
+from digits.training.keras_file import load_network
+from digits.training.metrics import evaluate, fit_temperature
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "training.csv"

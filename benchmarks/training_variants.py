@@ -11,14 +11,13 @@ from pathlib import Path
 import keras
 from keras import layers, ops
 
-from digits.augmentation import Distortion
-from digits.checkpoint import History
-from digits.dataset import LabelledImages
-from digits.disturbance import NO_DISTURBANCE, Disturbance
-from digits.images import BATCH_SHAPE, NUM_CLASSES
-from digits.model import LOGITS_NAME, add_residual_block, build_network, subtract_surroundings
-from digits.strokes import StrokeVariants
-from digits.training import (
+from digits.data.dataset import LabelledImages
+from digits.data.images import BATCH_SHAPE, NUM_CLASSES
+from digits.networks.classifier import LOGITS_NAME, add_residual_block, build_network, subtract_surroundings
+from digits.synthesis.stroke_variants import StrokeVariants
+from digits.training.augmentation import Distortion
+from digits.training.checkpoint import History
+from digits.training.classifier import (
     FAST,
     TrainingConfig,
     add_variants,
@@ -27,6 +26,7 @@ from digits.training import (
     make_batches,
     recompute_statistics,
 )
+from digits.training.disturbance import NO_DISTURBANCE, Disturbance
 
 _PEER_SHARE = 0.5
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from digits.images import NUM_PIXELS, PIXEL_NAMES
+from digits.data.images import NUM_PIXELS, PIXEL_NAMES
 
 # The originals' SHA-256: another copy of MNIST may be reordered, filtered or recompressed.
 IDX_SHA256 = {

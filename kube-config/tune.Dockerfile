@@ -23,4 +23,4 @@ COPY data/train.csv.gz /app/data/train.csv.gz
 RUN chmod -R a+rX /app/data
 
 USER 10001:10001
-ENTRYPOINT ["python", "-m", "digits.search"]
+ENTRYPOINT ["python", "-m", "digits.exploration.search"]

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from digits.acceptance import Thresholds, judge, read_thresholds
+from digits.data.images import draw_one, make_batch
 from digits.errors import ArtifactError
-from digits.images import draw_one, make_batch
+from digits.inference.rejection import Thresholds, judge, read_thresholds
 
 SURE = np.array([[0.99, 0.01, *[0] * 8]], np.float32)
 SHARED = np.array([[0.45, 0.45, 0.1, *[0] * 7]], np.float32)

@@ -8,14 +8,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from digits.acceptance_network import AcceptanceConfig, build_acceptance_network, configure_acceptance, train_acceptance
-from digits.artifact import read_artifact
-from digits.classifier import load_classifier, open_graph
-from digits.dataset import LabelledImages
-from digits.images import make_batch
-from digits.model import count_multiply_adds
-from digits.negatives import make_negatives
-from digits.training import TrainingConfig
+from digits.data.dataset import LabelledImages
+from digits.data.images import make_batch
+from digits.inference.artifact import read_artifact
+from digits.inference.classifier import load_classifier, open_graph
+from digits.networks.classifier import count_multiply_adds
+from digits.synthesis.negatives import make_negatives
+from digits.training.classifier import TrainingConfig
+from digits.training.rejector import (
+    AcceptanceConfig,
+    build_acceptance_network,
+    configure_acceptance,
+    train_acceptance,
+)
 
 Trained = tuple[bytes, Mapping[str, Any]]
 
@@ -76,7 +81,7 @@ def test_command_gives_a_file_an_acceptance_network_and_keeps_the_rest(
     artifact_path: Path, small_csv: Path, small_batch: NDArray[np.float32], run_python: RunPython
 ) -> None:
     before = load_classifier(artifact_path)
-    done = run_python("-m", "digits.acceptance_network", artifact_path, "--data", small_csv, "--fast")
+    done = run_python("-m", "digits.training.rejector", artifact_path, "--data", small_csv, "--fast")
     assert done.returncode == 0, done.stderr
     assert f"{artifact_path} now carries an acceptance network, which accepts " in done.stdout
     after = load_classifier(artifact_path)
@@ -91,6 +96,6 @@ def test_command_gives_a_file_an_acceptance_network_and_keeps_the_rest(
 
 
 def test_command_on_a_missing_file_is_one_line(tmp_path: Path, run_python: RunPython) -> None:
-    done = run_python("-m", "digits.acceptance_network", tmp_path / "absent.h5")
+    done = run_python("-m", "digits.training.rejector", tmp_path / "absent.h5")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(f"error: {tmp_path / 'absent.h5'}: no such file")

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from digits.artifact import read_artifact, write_artifact
 from digits.errors import ArtifactError
+from digits.inference.artifact import read_artifact, write_artifact
 
 if TYPE_CHECKING:
     import keras
@@ -102,7 +102,7 @@ def test_write_artifact_killed_leaves_the_earlier_file_whole(
 import os, signal
 from pathlib import Path
 import keras, numpy as np
-from digits.artifact import write_artifact
+from digits.inference.artifact import write_artifact
 
 class Killer:
     def keys(self):

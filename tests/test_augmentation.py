@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from digits.augmentation import Distortion, distort, make_interpolation, stretch_grid
-from digits.images import draw_one, make_batch
+from digits.data.images import draw_one, make_batch
+from digits.training.augmentation import Distortion, distort, make_interpolation, stretch_grid
 
 STILL = Distortion(rotation_degrees=0, zoom=0, shear=0, shift_pixels=0, elastic_pixels=0)
 

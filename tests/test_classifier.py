@@ -12,16 +12,16 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from digits.artifact import read_artifact
-from digits.classifier import load_classifier, open_graph
 from digits.errors import ArtifactError, PixelError
+from digits.inference.artifact import read_artifact
+from digits.inference.classifier import load_classifier, open_graph
 
 if TYPE_CHECKING:
     import keras
 
 RunPython = Callable[..., CompletedProcess[str]]
 
-LOAD = "from pathlib import Path; from digits.classifier import load_classifier; load_classifier(Path({!r}))"
+LOAD = "from pathlib import Path; from digits.inference.classifier import load_classifier; load_classifier(Path({!r}))"
 
 
 @pytest.fixture
@@ -110,13 +110,13 @@ def test_load_classifier_keras_file_from_elsewhere(
 def test_load_classifier_keras_file_without_keras(keras_file: Path, run_as_served: RunPython) -> None:
     done = run_as_served(LOAD.format(str(keras_file)))
     assert "ServingGraphError" in done.stderr
-    assert f"Where it is, add the graph: `python -m digits.serving_graph {keras_file}`." in done.stderr
+    assert f"Where it is, add the graph: `python -m digits.training.keras_file {keras_file}`." in done.stderr
 
 
 def test_load_classifier_needs_no_keras_once_the_graph_is_added(
     keras_file: Path, run_python: RunPython, run_as_served: RunPython
 ) -> None:
-    added = run_python("-m", "digits.serving_graph", keras_file)
+    added = run_python("-m", "digits.training.keras_file", keras_file)
     assert added.returncode == 0, added.stderr
     assert added.stdout == f"{keras_file} now carries a serving graph.\n"
     served = run_as_served(LOAD.format(str(keras_file)))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from digits.components import label_components, measure_components
+from digits.preprocessing.components import label_components, measure_components
 
 MASK = np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0]], bool)
 

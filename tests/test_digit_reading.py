@@ -8,12 +8,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from digits.classifier import Classifier, load_classifier
-from digits.dataset import LabelledImages
-from digits.digit_reading import measure_single_digits, read_digits, read_drawing
-from digits.images import make_batch
-from digits.line_reading import NO_DIGIT, LineReader, load_line_reader
-from digits.normalisation import normalise_drawing
+from digits.data.dataset import LabelledImages
+from digits.data.images import make_batch
+from digits.inference.classifier import Classifier, load_classifier
+from digits.inference.digit_reader import measure_single_digits, read_digits, read_drawing
+from digits.inference.line_reader import NO_DIGIT, LineReader, load_line_reader
+from digits.preprocessing.digit_image import normalise_drawing
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 

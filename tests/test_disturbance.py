@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from digits.dataset import read_labelled_images
-from digits.disturbance import NO_DISTURBANCE, disturb
-from digits.images import draw_one, make_batch
+from digits.data.dataset import read_labelled_images
+from digits.data.images import draw_one, make_batch
+from digits.training.disturbance import NO_DISTURBANCE, disturb
 
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = ("clutter", "convolution", "noise")

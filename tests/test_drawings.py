@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageDraw
 
-from digits.drawings import MAX_DRAWING_SIDE, decode_drawing
+from digits.data.image_file import MAX_DRAWING_SIDE, decode_drawing
 from digits.errors import DrawingError
 
 SIZE = (60, 40)
@@ -187,7 +187,7 @@ def test_decode_drawing_at_the_limit_is_taken() -> None:
 MEASURE_PEAK = """
 import resource, sys
 from pathlib import Path
-from digits.drawings import decode_drawing
+from digits.data.image_file import decode_drawing
 from digits.errors import DrawingError
 encoded = Path({path!r}).read_bytes()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

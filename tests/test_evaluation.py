@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from digits.evaluation import evaluate, fit_temperature, measure_calibration_error
+from digits.training.metrics import evaluate, fit_temperature, measure_calibration_error
 
 
 def make_probabilities(confidence: list[float], digits: list[int]) -> NDArray[np.float32]:

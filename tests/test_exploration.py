@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from digits.dataset import LabelledImages
-from digits.exploration import find_nearest, measure_occlusion, measure_slant
-from digits.images import draw_one
+from digits.data.dataset import LabelledImages
+from digits.data.images import draw_one
+from digits.exploration.measures import find_nearest, measure_occlusion, measure_slant
 
 
 def draw_stroke(columns_per_row: float) -> NDArray[np.uint8]:

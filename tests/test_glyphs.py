@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from digits.glyphs import NUM_POINTS, list_glyphs, trace
+from digits.synthesis.glyphs import NUM_POINTS, list_glyphs, trace
 
 FORMS = [
     (kind, name, form)

@@ -4,8 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from digits.errors import PixelError
-from digits.images import (
+from digits.data.images import (
     MAX_PIXEL,
     NUM_PIXELS,
     PIXEL_NAMES,
@@ -16,6 +15,7 @@ from digits.images import (
     parse_row,
     unpack_images,
 )
+from digits.errors import PixelError
 
 
 def make_row(**changes: object) -> dict[str, object]:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from digits.dataset import LabelledImages
-from digits.line_examples import LINE_WIDTH, MAX_DIGITS, LineExamples, compose_lines
-from digits.line_images import LINE_HEIGHT, make_line_batch
-from digits.line_reading import load_line_reader
-from digits.line_training import score_lines
-from digits.negatives import draw_any_glyphs
+from digits.data.dataset import LabelledImages
+from digits.inference.line_reader import load_line_reader
+from digits.preprocessing.line_image import LINE_HEIGHT, make_line_batch
+from digits.synthesis.lines import LINE_WIDTH, MAX_DIGITS, LineExamples, compose_lines
+from digits.synthesis.negatives import draw_any_glyphs
+from digits.training.line_recogniser import score_lines
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from digits.line_images import LINE_HEIGHT, STRIDE, frame_digits, frame_line, make_line_batch, stretch_line
+from digits.preprocessing.line_image import (
+    LINE_HEIGHT,
+    STRIDE,
+    frame_digits,
+    frame_line,
+    make_line_batch,
+    stretch_line,
+)
 
 
 def draw_bar(left: int, shape: tuple[int, int] = (100, 300)) -> np.ndarray:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from digits.ink import measure_contrast
-from digits.line_ink import keep_line_strokes, subtract_rulings
+from digits.preprocessing.binarise import measure_contrast
+from digits.preprocessing.rulings import keep_line_strokes, subtract_rulings
 
 
 def rule(slope: float) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from digits.line_network import build_line_network
+from digits.networks.line_recogniser import build_line_network
 
 
 def test_line_network_takes_lines_of_any_width() -> None:

@@ -8,11 +8,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from digits.classifier import Classifier, load_classifier
-from digits.dataset import LabelledImages
+from digits.data.dataset import LabelledImages
+from digits.data.images import make_batch
 from digits.errors import ArtifactError
-from digits.images import make_batch
-from digits.line_reading import NO_DIGIT, LineReader, ReadDigit, decode, load_line_reader, read_number
+from digits.inference.classifier import Classifier, load_classifier
+from digits.inference.line_reader import NO_DIGIT, LineReader, ReadDigit, decode, load_line_reader, read_number
 
 ROOT = Path(__file__).resolve().parents[1]
 HEIGHT = 140  # Of a digit's 28 pixels, drawn large.

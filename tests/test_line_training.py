@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from digits import line_training
-from digits.artifact import read_artifact, write_artifact
-from digits.checkpoint import CheckpointSaver
-from digits.dataset import LabelledImages
+from digits.data.dataset import LabelledImages
 from digits.errors import CheckpointError, ConfigurationError
-from digits.line_reading import load_line_reader
-from digits.line_training import FAST, LineConfig, compose, train_line_network
+from digits.inference.artifact import read_artifact, write_artifact
+from digits.inference.line_reader import load_line_reader
+from digits.training.checkpoint import CheckpointSaver
+from digits.training.classifier import line_recogniser as line_training
+from digits.training.line_recogniser import FAST, LineConfig, compose, train_line_network
 
 SHORT = replace(FAST, num_lines=200, epochs=2, batch_size=20, num_scored=20, held_out=0.2)
 RunPython = Callable[..., CompletedProcess[str]]
@@ -92,7 +92,9 @@ def test_written_line_network_is_read_as_it_was(trained: Trained, tmp_path: Path
 
 
 def test_command_without_data_ends_in_one_line(run_python: RunPython, tmp_path: Path) -> None:
-    ended = run_python("-m", "digits.line_training", "--data", tmp_path / "none.csv", "--output", tmp_path / "lines.h5")
+    ended = run_python(
+        "-m", "digits.training.line_recogniser", "--data", tmp_path / "none.csv", "--output", tmp_path / "lines.h5"
+    )
     assert ended.returncode == 1
     assert ended.stderr.strip().splitlines()[-1].startswith("error: ")
     assert not (tmp_path / "lines.h5").exists()

@@ -9,8 +9,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from digits.dataset import read_labelled_images
-from digits.images import PIXEL_NAMES
+from digits.data.dataset import read_labelled_images
+from digits.data.images import PIXEL_NAMES
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 NUM_DIGITS = {"train.csv.gz": 60_000, "test.csv.gz": 10_000}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from digits.measures import measure_ink, measure_moments
+from digits.inference.input_statistics import measure_ink, measure_moments
 
 
 def test_measure_ink_of_a_single_pixel_tells_how_much_and_where():

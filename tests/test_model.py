@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from digits.errors import ConfigurationError
-from digits.model import build_network, count_multiply_adds, fold_temperature, select_logits
+from digits.networks.classifier import build_network, count_multiply_adds, fold_temperature, select_logits
 
 SAMPLE = np.random.default_rng(0).random((16, 28, 28, 1), np.float32)
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from digits.dataset import LabelledImages
-from digits.negatives import SHARES, draw_any_digits, make_negatives
+from digits.data.dataset import LabelledImages
+from digits.synthesis.negatives import SHARES, draw_any_digits, make_negatives
 
 
 @pytest.mark.parametrize("kind", SHARES)

@@ -8,10 +8,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from digits.classifier import Classifier, load_classifier
-from digits.dataset import LabelledImages
-from digits.images import make_batch
-from digits.normalisation import extract_ink, normalise_drawing, normalise_ink
+from digits.data.dataset import LabelledImages
+from digits.data.images import make_batch
+from digits.inference.classifier import Classifier, load_classifier
+from digits.preprocessing.digit_image import extract_ink, normalise_drawing, normalise_ink
 
 ROOT = Path(__file__).resolve().parents[1]
 CANVAS = 200

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from digits.notebook import MAX_BYTES
+from digits.exploration.notebook import MAX_BYTES
 
 ROOT = Path(__file__).resolve().parents[1]
 PATH = ROOT / "baseline.ipynb"
@@ -74,7 +74,16 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = folder / "quick.ipynb"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("NOTEBOOK_", "SEARCH_"))}
     environment["NOTEBOOK_QUICK"] = "1"
-    command = [sys.executable, "-m", "digits.notebook", str(PATH), "--output", str(output), "--kept", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "digits.exploration.notebook",
+        str(PATH),
+        "--output",
+        str(output),
+        "--kept",
+        str(folder),
+    ]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return output
@@ -89,7 +98,7 @@ def test_notebook_that_fails_says_where_and_leaves_the_file(tmp_path: Path) -> N
     cells = [nbformat.v4.new_code_cell("whole = 1"), nbformat.v4.new_code_cell("whole / 0")]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
     before = path.read_bytes()
-    command = [sys.executable, "-m", "digits.notebook", str(path)]
+    command = [sys.executable, "-m", "digits.exploration.notebook", str(path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "a cell failed" in done.stderr

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from digits.components import label_components
-from digits.parting import find_holes, find_paths, part_ink
+from digits.inference.segmentation import find_holes, find_paths, part_ink
+from digits.preprocessing.components import label_components
 
 
 def draw_rings(*centres: int) -> np.ndarray:

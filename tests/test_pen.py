@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from digits.glyphs import trace
-from digits.normalisation import normalise_drawing
-from digits.pen import Strokes, bend, draw_strokes
+from digits.preprocessing.digit_image import normalise_drawing
+from digits.synthesis.glyphs import trace
+from digits.synthesis.pen import Strokes, bend, draw_strokes
 
 
 def make_strokes(*paths: list[tuple[float, float]]) -> Strokes:

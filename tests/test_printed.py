@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from digits.components import label_components
-from digits.printed import find_printed
+from digits.preprocessing.components import label_components
+from digits.preprocessing.printed_lines import find_printed
 
 Mask = NDArray[np.bool_]
 

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from digits.data.images import PIXEL_NAMES, parse_row
+from digits.data.pixel_json import read_row_text
 from digits.errors import PixelError
-from digits.images import PIXEL_NAMES, parse_row
-from digits.row_text import read_row_text
 
 
 def make_row(rng: random.Random) -> dict[str, Any]:

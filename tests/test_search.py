@@ -16,11 +16,11 @@ import optuna
 import psycopg
 import pytest
 
-from digits.candidates import Candidate, build_candidate, suggest_candidate
-from digits.dataset import LabelledImages
+from digits.data.dataset import LabelledImages
 from digits.errors import ConfigurationError
-from digits.model import count_multiply_adds
-from digits.search import Budget, open_study, run_trials
+from digits.exploration.candidates import Candidate, build_candidate, suggest_candidate
+from digits.exploration.search import Budget, open_study, run_trials
+from digits.networks.classifier import count_multiply_adds
 
 ROOT = Path(__file__).resolve().parents[1]
 # Five passes over 166 digits: one batch at each point of the curve.
@@ -81,7 +81,7 @@ def test_run_trials_on_other_digits_is_refused(storage: str, small_digits: Label
 
 @pytest.mark.parametrize("option", ["--trials", "--workers", "--epochs", "--digits"])
 def test_search_of_nothing_is_refused(option: str) -> None:
-    command = [sys.executable, "-m", "digits.search", option, "0"]
+    command = [sys.executable, "-m", "digits.exploration.search", option, "0"]
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert finished.returncode == 2
     assert f"argument {option}: received 0, expected at least 1" in finished.stderr
@@ -141,7 +141,7 @@ def test_command_two_machines_with_two_workers_share_a_study_in_postgresql(postg
     options = ("--trials", "6", "--workers", "2", "--epochs", "5", "--data", str(small_csv))
     machines = [
         subprocess.Popen(
-            [sys.executable, "-m", "digits.search", *options],
+            [sys.executable, "-m", "digits.exploration.search", *options],
             cwd=ROOT,
             env={**os.environ, "SEARCH_STORAGE": postgresql, "JOB_COMPLETION_INDEX": str(index)},
             stdout=subprocess.PIPE,

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from digits.artifact import read_artifact
-from digits.classifier import load_classifier
 from digits.errors import ArtifactError
-from digits.serving_graph import add_serving_graph, load_network
+from digits.inference.artifact import read_artifact
+from digits.inference.classifier import load_classifier
+from digits.training.keras_file import add_serving_graph, load_network
 
 if TYPE_CHECKING:
     import keras

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from digits.sheet import paint_desk
+from digits.preprocessing.page import paint_desk
 
 SHEET = [(60, 50), (330, 30), (345, 250), (45, 240)]
 

@@ -6,10 +6,10 @@ import numpy as np
 import optuna
 import pytest
 
-from digits.augmentation import Distortion
-from digits.dataset import LabelledImages
+from digits.data.dataset import LabelledImages
 from digits.errors import ConfigurationError
-from digits.short_training import ShortRun, predict_probabilities, scale_distortion, train_briefly
+from digits.exploration.short_training import ShortRun, predict_probabilities, scale_distortion, train_briefly
+from digits.training.augmentation import Distortion
 
 RUN = ShortRun(epochs=10, learning_rate=0.01, num_points=4, batch_size=50)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from digits.silhouettes import draw_silhouettes, draw_textures
+from digits.synthesis.textures import draw_silhouettes, draw_textures
 
 Draw = Callable[[int, np.random.Generator], NDArray[np.uint8]]
 

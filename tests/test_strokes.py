@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from digits.strokes import StrokeVariants, draw_variants
+from digits.synthesis.stroke_variants import StrokeVariants, draw_variants
 
 ALL = StrokeVariants(slashed_zeros=1.0, flagged_ones=1.0, crossed_sevens=1.0)
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from digits.classifier import load_classifier
-from digits.dataset import LabelledImages
+from digits.data.dataset import LabelledImages
 from digits.errors import DatasetError
-from digits.submission import write_submission
+from digits.inference.classifier import load_classifier
+from digits.scoring.submission import write_submission
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -88,7 +88,7 @@ def test_write_submission_that_cannot_be_finished_leaves_the_earlier_one_whole(
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "digits.submission", *map(str, arguments)]
+    command = [sys.executable, "-m", "digits.scoring.submission", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 

@@ -13,9 +13,9 @@ import h5py
 import numpy as np
 import pytest
 
-from digits.classifier import load_classifier
-from digits.dataset import read_images
-from digits.images import make_batch
+from digits.data.dataset import read_images
+from digits.data.images import make_batch
+from digits.inference.classifier import load_classifier
 
 ROOT = Path(__file__).resolve().parents[1]
 EPOCHS = 3

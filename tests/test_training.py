@@ -9,11 +9,11 @@ import keras
 import numpy as np
 import pytest
 
-from digits.dataset import LabelledImages
-from digits.disturbance import NO_DISTURBANCE
+from digits.data.dataset import LabelledImages
+from digits.data.images import make_batch
 from digits.errors import CheckpointError, ConfigurationError
-from digits.images import make_batch
-from digits.training import TrainingConfig, add_variants, fit_network, make_batches, recompute_statistics
+from digits.training.classifier import TrainingConfig, add_variants, fit_network, make_batches, recompute_statistics
+from digits.training.disturbance import NO_DISTURBANCE
 
 _LIMITS = ("rotation_degrees", "zoom", "shear", "shift_pixels", "elastic_pixels")
 CONFIG = TrainingConfig(epochs=3, batch_size=20, finishing_fraction=1 / 3)

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from digits.model import build_network, count_multiply_adds
-from digits.training import TrainingConfig, fit_network
+from digits.networks.classifier import build_network, count_multiply_adds
+from digits.training.classifier import TrainingConfig, fit_network
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))

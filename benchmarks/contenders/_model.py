@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from digits.classifier import load_classifier
-from digits.images import PIXEL_NAMES
+from digits.data.images import PIXEL_NAMES
+from digits.inference.classifier import load_classifier
 
 MODEL = Path(__file__).resolve().parents[2] / "models" / "digits.h5"
 

@@ -7,7 +7,7 @@ import numpy as np
 from fastapi import FastAPI
 from keras.saving import load_model
 
-from digits.images import PIXEL_NAMES
+from digits.data.images import PIXEL_NAMES
 
 PATH = "models/digits.h5"
 app = FastAPI()

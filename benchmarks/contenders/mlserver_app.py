@@ -6,7 +6,7 @@ from mlserver import MLModel
 from mlserver.codecs import NumpyCodec
 from mlserver.types import InferenceRequest, InferenceResponse
 
-from digits.classifier import load_classifier
+from digits.inference.classifier import load_classifier
 
 
 class Digits(MLModel):

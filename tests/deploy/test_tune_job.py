@@ -48,7 +48,11 @@ def test_job_reads_the_storage_from_a_secret_and_nowhere_else(job: dict) -> None
 
 def test_job_gives_options_that_the_command_knows(job: dict) -> None:
     usage = subprocess.run(
-        [sys.executable, "-m", "digits.search", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "digits.exploration.search", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     options = [argument for argument in get_container(job)["args"] if argument.startswith("--")]
     assert options
@@ -64,7 +68,7 @@ def test_job_threads_match_the_cpu_limit(job: dict) -> None:
 def test_image_runs_the_command_as_the_jobs_user_on_the_services_base(job: dict) -> None:
     text = DOCKERFILE.read_text()
     context = get_pod(job)["securityContext"]
-    assert 'ENTRYPOINT ["python", "-m", "digits.search"]' in text
+    assert 'ENTRYPOINT ["python", "-m", "digits.exploration.search"]' in text
     assert f"USER {context['runAsUser']}:{context['runAsGroup']}" in text
     (base,) = re.findall(r"^ARG PYTHON_IMAGE=.*$", text, re.MULTILINE)
     assert base in (ROOT / "web_service" / "Dockerfile").read_text()

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from digits.classifier import Classifier, load_classifier
-from digits.dataset import LabelledImages, read_labelled_images
-from digits.evaluation import evaluate
-from digits.images import draw_one, make_batch
+from digits.data.dataset import LabelledImages, read_labelled_images
+from digits.data.images import draw_one, make_batch
+from digits.inference.classifier import Classifier, load_classifier
+from digits.training.metrics import evaluate
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))

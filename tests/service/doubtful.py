@@ -5,10 +5,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from server import ROOT
 
-from digits.classifier import load_classifier
-from digits.dataset import read_labelled_images
-from digits.images import MAX_PIXEL
-from digits.line_reading import load_line_reader, read_number
+from digits.data.dataset import read_labelled_images
+from digits.data.images import MAX_PIXEL
+from digits.inference.classifier import load_classifier
+from digits.inference.line_reader import load_line_reader, read_number
 
 
 def paint_doubtful_line() -> Image.Image:

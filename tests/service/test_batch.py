@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 from server import JSON, Answer, Server, serve
 
 from app.batch_openapi import BAD_BATCHES
-from digits.images import PIXEL_NAMES
+from digits.data.images import PIXEL_NAMES
 
 RAW = {"Content-Type": "application/octet-stream"}
 CSV = {"Content-Type": "text/csv"}

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from server import Server, serve
 
-from digits.images import PIXEL_NAMES
+from digits.data.images import PIXEL_NAMES
 
 NUM_CASES = os.environ.get("FUZZ_CASES", "3")
 MAX_IMAGES = 2

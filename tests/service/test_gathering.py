@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 from server import Server
 
-from digits.images import PIXEL_NAMES
+from digits.data.images import PIXEL_NAMES
 
 RAW = {"Content-Type": "application/octet-stream"}
 NUM_CLIENTS = 12

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from server import JSON, Server, copy_model, serve
 
-from digits.images import PIXEL_NAMES
+from digits.data.images import PIXEL_NAMES
 
 RAW = {"Content-Type": "application/octet-stream"}
 STATISTICS = {"mean_ink": 33.3, "centre_row": 13.5, "centre_column": 13.25, "confidence": 0.99}

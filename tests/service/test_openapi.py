@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from server import JSON, ROOT, Answer, Server
 
-from digits.images import PIXEL_NAMES
+from digits.data.images import PIXEL_NAMES
 
 # A request for each code that is documented; the answer must be the documented example to the letter.
 REFUSED: dict[str, Callable[[Server, dict[str, Any]], Answer]] = {

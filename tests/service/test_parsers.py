@@ -20,11 +20,11 @@ from app.batch_parsers import choose_parser, parse_csv_images, parse_json_images
 from app.errors import ServiceError
 from app.picture_body import FORM, unpack_picture
 from app.tensors import DTYPES, Inference
-from digits.drawings import decode_drawing
+from digits.data.image_file import decode_drawing
+from digits.data.images import MAX_PIXEL, NUM_PIXELS, PIXEL_NAMES, parse_images, parse_row, unpack_images
+from digits.data.kaggle_csv import parse_table
+from digits.data.pixel_json import read_row_text
 from digits.errors import DrawingError, PixelError
-from digits.images import MAX_PIXEL, NUM_PIXELS, PIXEL_NAMES, parse_images, parse_row, unpack_images
-from digits.row_text import read_row_text
-from digits.table import parse_table
 
 fuzz = settings(
     max_examples=int(os.environ.get("PARSER_CASES", "60")),

@@ -18,10 +18,10 @@ from PIL import Image
 from server import ROOT, Answer, Server, attempt, serve
 
 from app.pictures_openapi import BAD_PICTURES
-from digits.classifier import load_classifier
-from digits.digit_reading import read_digits
-from digits.images import MAX_PIXEL, PIXEL_NAMES
-from digits.line_reading import load_line_reader
+from digits.data.images import MAX_PIXEL, PIXEL_NAMES
+from digits.inference.classifier import load_classifier
+from digits.inference.digit_reader import read_digits
+from digits.inference.line_reader import load_line_reader
 
 ONE = "/predict/image"
 SEVERAL = "/read"

@@ -9,7 +9,7 @@ import psutil
 import pytest
 from server import JSON, ROOT, Server, serve
 
-from digits.images import NUM_PIXELS
+from digits.data.images import NUM_PIXELS
 
 MEGABYTE = 1_000_000
 

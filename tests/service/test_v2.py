@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from server import JSON, Answer, Server
 from tritonclient.utils import InferenceServerException
 
-from digits.images import PIXEL_NAMES, draw_one
+from digits.data.images import PIXEL_NAMES, draw_one
 
 PATH = "/v2/models/digits/infer"
 BLANK = [0] * 784

@@ -8,9 +8,9 @@ from fastapi import Request, Response
 from numpy.typing import NDArray
 
 from app.server_errors import ModelNotReadyError, ShuttingDownError
-from digits.acceptance import Reason
-from digits.classifier import Classifier
-from digits.line_reading import LineReader
+from digits.inference.classifier import Classifier
+from digits.inference.line_reader import LineReader
+from digits.inference.rejection import Reason
 
 
 def get_classifier(request: Request) -> Classifier:

@@ -9,8 +9,8 @@ from app.error_answers import Refusal
 from app.errors import FEWER_IMAGES, BodyTooLargeError, ServiceError, UnsupportedEncodingError, WrongBatchSizeError
 from app.server_errors import InternalError, ModelNotReadyError
 from app.settings import DEFAULTS, Settings
+from digits.data.images import MAX_PIXEL, NUM_PIXELS, PIXEL_NAMES, SIZE, draw_one
 from digits.errors import PixelError
-from digits.images import MAX_PIXEL, NUM_PIXELS, PIXEL_NAMES, SIZE, draw_one
 
 _BLANK = [0] * NUM_PIXELS
 # A content type and a body for each way to be refused before the images are counted.

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from app.body import JSON, name_media_type, parse_json
 from app.errors import InvalidTextError, UnsupportedMediaTypeError
 from app.reading import Pixels
+from digits.data.images import parse_images, unpack_images
+from digits.data.kaggle_csv import parse_table
 from digits.errors import PixelError
-from digits.images import parse_images, unpack_images
-from digits.table import parse_table
 
 BATCH_IN_SHORT = '{"images": [[784 numbers], ...]}'
 

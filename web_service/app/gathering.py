@@ -17,7 +17,7 @@ from fastapi import Request
 from app.answers import get_classifier
 from app.errors import WrongBatchSizeError
 from app.reading import Pixels, Reading, compute_in_lane, read_pixels
-from digits.classifier import Classifier
+from digits.inference.classifier import Classifier
 
 # Five images as bytes, one or two as JSON: parsed in less time than others would notice, and without the way to a
 # thread and back. Anything longer is read in a thread.

@@ -10,10 +10,10 @@ import numpy as np
 from fastapi import FastAPI
 
 from app.settings import Settings
-from digits.classifier import Classifier, load_classifier
+from digits.data.images import MAX_PIXEL, draw_one, make_batch
 from digits.errors import ArtifactError, DigitsError
-from digits.images import MAX_PIXEL, draw_one, make_batch
-from digits.line_reading import LineReader, load_line_reader, read_number
+from digits.inference.classifier import Classifier, load_classifier
+from digits.inference.line_reader import LineReader, load_line_reader, read_number
 
 # The logger that uvicorn shows in its own format, so that a failed start reads like one log.
 logger = logging.getLogger("uvicorn.error")

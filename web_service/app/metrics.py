@@ -23,10 +23,10 @@ from prometheus_client.registry import Collector
 from app.reading import Reading
 from app.schemas import ErrorCode
 from app.tallies import Distribution, Mean
-from digits.acceptance import Reason
-from digits.artifact import Artifact
-from digits.images import NUM_CLASSES
-from digits.measures import measure_ink
+from digits.data.images import NUM_CLASSES
+from digits.inference.artifact import Artifact
+from digits.inference.input_statistics import measure_ink
+from digits.inference.rejection import Reason
 
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 _IMAGES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)

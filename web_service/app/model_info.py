@@ -6,7 +6,7 @@ from app.answers import answer_json, get_classifier, get_line_reader
 from app.openapi import document_errors
 from app.schemas import ModelInfo
 from app.server_errors import InternalError, ModelNotReadyError
-from digits.artifact import Artifact
+from digits.inference.artifact import Artifact
 
 router = APIRouter()
 

@@ -22,7 +22,7 @@ from app.open_inference_schemas import (
     list_inference_errors,
 )
 from app.tensors import INPUT_NAME, OUTPUTS, Inference
-from digits.images import NUM_PIXELS
+from digits.data.images import NUM_PIXELS
 
 MODEL_NAME = "digits"
 _INPUT_TYPE = "UINT8"

@@ -10,7 +10,7 @@ from app.openapi import document_errors
 from app.server_errors import InternalError, ModelNotReadyError, ShuttingDownError
 from app.settings import DEFAULTS, Settings
 from app.tensors import DTYPES, INPUT_NAME, INPUT_SHAPES, OUTPUTS, REQUEST_IN_SHORT, refuse
-from digits.images import MAX_PIXEL, NUM_PIXELS, draw_one
+from digits.data.images import MAX_PIXEL, NUM_PIXELS, draw_one
 
 READINESS_ERRORS = (InternalError(), ModelNotReadyError(), ShuttingDownError())
 

@@ -16,8 +16,8 @@ from app.errors import (
 from app.schemas import ErrorAnswer
 from app.server_errors import InternalError, ModelNotReadyError
 from app.settings import DEFAULTS, Settings
+from digits.data.images import MAX_PIXEL, NUM_PIXELS, PIXEL_NAMES, draw_one, parse_row
 from digits.errors import PixelError
-from digits.images import MAX_PIXEL, NUM_PIXELS, PIXEL_NAMES, draw_one, parse_row
 
 
 def document_row() -> dict[str, Any]:

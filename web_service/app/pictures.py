@@ -18,12 +18,12 @@ from app.picture_body import check_picture_type, unpack_picture
 from app.pictures_openapi import document_picture, list_picture_errors
 from app.reading import Pixels, Reading, compute_in_lane
 from app.schemas import DrawingPrediction, NumberReading
-from digits.classifier import Classifier
-from digits.digit_reading import read_drawing
-from digits.drawings import decode_drawing, measure_longer_side
-from digits.images import NUM_CLASSES, NUM_PIXELS
-from digits.line_reading import LineReader, ReadDigit, read_number, spell_number
-from digits.measures import measure_moments
+from digits.data.image_file import decode_drawing, measure_longer_side
+from digits.data.images import NUM_CLASSES, NUM_PIXELS
+from digits.inference.classifier import Classifier
+from digits.inference.digit_reader import read_drawing
+from digits.inference.input_statistics import measure_moments
+from digits.inference.line_reader import LineReader, ReadDigit, read_number, spell_number
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from app.errors import SMALLER_PICTURE, BodyTooLargeError, ServiceError, Unsuppo
 from app.picture_body import BYTES, FORM, check_picture_type, unpack_picture
 from app.server_errors import InternalError, ModelNotReadyError
 from app.settings import DEFAULTS, Settings
-from digits.drawings import decode_drawing
+from digits.data.image_file import decode_drawing
 from digits.errors import DrawingError
 
 _PICTURE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/tiff", BYTES)

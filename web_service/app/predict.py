@@ -28,9 +28,9 @@ from app.reading import Pixels
 from app.schemas import Liveness, Prediction, Readiness
 from app.server_errors import InternalError, ModelNotReadyError, ShuttingDownError
 from app.settings import DEFAULTS, Settings, read_settings
+from digits.data.images import parse_row
+from digits.data.pixel_json import read_row_text
 from digits.errors import ConfigurationError
-from digits.images import parse_row
-from digits.row_text import read_row_text
 
 DESCRIPTION = """Reads handwritten digits, from drawings, photos or 784 grey levels.
 

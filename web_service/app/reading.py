@@ -11,10 +11,10 @@ from fastapi import Request
 from numpy.typing import NDArray
 from starlette.requests import ClientDisconnect
 
-from digits.acceptance import Reason
-from digits.classifier import Classifier
-from digits.images import NUM_CLASSES, make_batch
-from digits.measures import measure_moments
+from digits.data.images import NUM_CLASSES, make_batch
+from digits.inference.classifier import Classifier
+from digits.inference.input_statistics import measure_moments
+from digits.inference.rejection import Reason
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 Computed = TypeVar("Computed")

@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from digits.acceptance import Reason
-from digits.images import MAX_PIXEL, NUM_CLASSES, SIZE
+from digits.data.images import MAX_PIXEL, NUM_CLASSES, SIZE
+from digits.inference.rejection import Reason
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 JointConfidence = Annotated[

@@ -8,9 +8,9 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from digits.drawings import MAX_DRAWING_PIXELS
+from digits.data.image_file import MAX_DRAWING_PIXELS
+from digits.data.images import SIZE
 from digits.errors import ConfigurationError
-from digits.images import SIZE
 
 ENV_PREFIX = "DIGITS_"
 # Found from this file, so that the working directory does not matter.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from app.body import parse_json
 from app.errors import InvalidInferenceError
 from app.reading import Pixels
-from digits.images import NUM_CLASSES, NUM_PIXELS, SIZE, check_images, parse_images
+from digits.data.images import NUM_CLASSES, NUM_PIXELS, SIZE, check_images, parse_images
 
 INPUT_NAME = "pixels"
 INPUT_SHAPES = f"[n, {NUM_PIXELS}] or [n, {SIZE}, {SIZE}]"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app import loading
 from app.predict import create_app
-from digits.classifier import Classifier, load_classifier
+from digits.inference.classifier import Classifier, load_classifier
 
 NUM_CHECKS = 2
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from app import loading
 from app.predict import create_app
-from digits.classifier import Classifier, load_classifier
+from digits.inference.classifier import Classifier, load_classifier
 
 
 def load_later(path: Path, num_threads: int) -> Classifier:

@@ -1,0 +1,139 @@
+"""CSV -> images and labels, in Kaggle's digit-recognizer layout; plain or .gz.
+
+Every cell is checked (`digits.data.kaggle_csv`): an error names file, row and column.
+"""
+
+import gzip
+import hashlib
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+
+from digits.data.images import NUM_CLASSES, PIXEL_NAMES, SIZE
+from digits.data.kaggle_csv import LABEL_NAME, read_rows
+from digits.errors import ConfigurationError, DatasetError, TableError
+
+HELD_OUT = 1 / 6
+"""Of MNIST's 60,000 training digits: the 10,000 that settings are chosen on."""
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Digits with their labels.
+
+    Attributes:
+        images: uint8 `(n, 28, 28)`, 0-255.
+        labels: int64 `(n,)`, 0-9.
+        sha256: Of the file that they were read from.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    sha256: str
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: NDArray[np.integer] | slice) -> "LabelledImages":
+        """Return the digits at `indices`, in that order."""
+        return LabelledImages(self.images[indices], self.labels[indices], self.sha256)
+
+
+def read_labelled_images(path: Path) -> LabelledImages:
+    """Read a training or test file with its labels.
+
+    Raises:
+        DatasetError: If the file is missing, broken, or holds anything but labels 0-9 and pixels 0-255.
+    """
+    cells = _read_cells(path, (LABEL_NAME, *PIXEL_NAMES))
+    labels = cells[:, 0].astype(np.int64)
+    return LabelledImages(cells[:, 1:].reshape(-1, SIZE, SIZE), labels, _hash_file(path))
+
+
+def read_images(path: Path) -> NDArray[np.uint8]:
+    """Read a file without labels, such as Kaggle's test.csv; a label column is ignored.
+
+    Returns:
+        uint8 `(n, 28, 28)`, 0-255.
+
+    Raises:
+        DatasetError: As `read_labelled_images`.
+    """
+    return _read_cells(path, PIXEL_NAMES).reshape(-1, SIZE, SIZE)
+
+
+def hold_out(digits: LabelledImages, fraction: float = 0.2, seed: int = 42) -> tuple[LabelledImages, LabelledImages]:
+    """Split into what is trained on and what is held out, each label in proportion.
+
+    Raises:
+        ConfigurationError: If the fraction is not between 0 and 1.
+        DatasetError: If there are too few digits of some label to split.
+    """
+    if not 0 < fraction < 1:
+        raise ConfigurationError(f"Received {fraction} of the digits to hold out, expected a share between 0 and 1.")
+    try:
+        kept, held_out = train_test_split(
+            np.arange(len(digits)), test_size=fraction, random_state=seed, stratify=digits.labels
+        )
+    except ValueError as error:
+        counts = np.bincount(digits.labels, minlength=NUM_CLASSES).tolist()
+        raise DatasetError(
+            f"Received {len(digits)} digits with {counts} of the labels 0-9, expected enough of each to hold out "
+            f"{fraction:.0%}; use a larger file, or name a separate test file."
+        ) from error
+    return digits.take(kept), digits.take(held_out)
+
+
+def _read_cells(path: Path, names: tuple[str, ...]) -> NDArray[np.uint8]:
+    """Return the named columns as uint8 `(n, len(names))`."""
+    with _explain_file_errors(path), _open_text(path) as file:
+        cells = bytearray().join(read_rows(file, names))
+    if not cells:
+        raise DatasetError(f"{path}: received a header without rows, expected one row a digit.")
+    return np.frombuffer(cells, np.uint8).reshape(-1, len(names))
+
+
+@contextmanager
+def _open_text(path: Path) -> Iterator[TextIO]:
+    """Open a plain or compressed file; its first bytes tell which, because names get changed on the way."""
+    with path.open("rb") as file:
+        is_gzip = file.peek(2)[:2] == b"\x1f\x8b"
+        stream = gzip.GzipFile(fileobj=file) if is_gzip else file
+        # utf-8-sig: Excel begins a UTF-8 file with a byte order mark.
+        with io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
+            yield text
+
+
+@contextmanager
+def _explain_file_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except TableError as error:
+        raise DatasetError(f"{path}{': ' if error.row is None else ', '}{error}") from error
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path}: no such file; check the path.") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DatasetError(
+            f"{path}: the compressed file is truncated or broken ({error}); download or copy it again."
+        ) from error
+    except OSError as error:
+        raise DatasetError(
+            f"{path}: cannot be read as a file ({error.strerror}); name a readable .csv or .csv.gz."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(
+            f"{path}: received bytes that are not UTF-8 text, expected a .csv or .csv.gz; unpack or export it anew."
+        ) from error
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

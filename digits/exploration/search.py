@@ -1,0 +1,212 @@
+"""The search for a network: candidates of one family, each trained for a moment and scored on held-out training digits.
+
+`make tune` and the notebook run this one search. A study lives in a database: it goes on where it was interrupted, and
+several workers, on one machine or on many, add trials to it at once. The test digits play no part.
+"""
+
+import argparse
+import hashlib
+import json
+import multiprocessing
+import os
+import re
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import keras
+import optuna
+import sqlalchemy
+from optuna.trial import TrialState
+
+from digits.data.dataset import HELD_OUT, LabelledImages, hold_out, read_labelled_images
+from digits.errors import ConfigurationError, end_in_one_line
+from digits.exploration.candidates import build_candidate, suggest_candidate
+from digits.exploration.short_training import ShortRun, predict_probabilities, train_briefly
+from digits.training.classifier import TrainingConfig
+
+DATA = Path("data/train.csv.gz")
+DEFAULT_STORAGE = "sqlite:///reports/search.db"
+DEFAULT_TRIALS = 40
+_NUM_POINTS = 5
+_HEARTBEAT_SECONDS = 20
+_LOCK = 28_28_10  # Any number that nobody else locks in this database.
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one trial may cost, and from which seed all of them draw."""
+
+    num_digits: int = 6_000
+    num_held_out: int = 5_000
+    epochs: int = 2
+    seed: int = 42
+
+
+def score_candidate(trial: optuna.Trial, training: LabelledImages, held_out: LabelledImages, budget: Budget) -> float:
+    """Train one candidate and return its error on the held-out digits in percent; hopeless ones are stopped early.
+
+    Raises:
+        optuna.TrialPruned: If it is worse than most were at the same point.
+    """
+    candidate = suggest_candidate(trial)
+
+    def report(point: int, error: float) -> None:
+        trial.report(100 * error, point)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(budget.seed)
+    network = build_candidate(candidate)
+    run = ShortRun(budget.epochs, candidate.learning_rate, candidate.strength, num_points=_NUM_POINTS, seed=budget.seed)
+    train_briefly(network, training, held_out, run, report)
+    predicted = predict_probabilities(network, held_out.images).argmax(axis=1)
+    return 100 * float((predicted != held_out.labels).mean())
+
+
+def open_study(storage: str, budget: Budget) -> optuna.Study:
+    """Open the study of this budget, or begin it; another budget is another study, so that scores stay comparable.
+
+    Args:
+        storage: A database as SQLAlchemy names it: `sqlite:///file`, `postgresql+psycopg://user:password@host/name`.
+        budget: What a trial costs.
+
+    Raises:
+        ConfigurationError: If the database cannot be opened.
+    """
+    if storage.startswith("sqlite:///"):
+        Path(storage.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    # Heartbeats have been called experimental by Optuna since 2021.
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    comparable = {"budget": asdict(budget), "distortion": asdict(TrainingConfig().distortion)}
+    name = "digits-" + hashlib.sha256(json.dumps(comparable).encode()).hexdigest()[:8]
+    try:
+        # Workers that find an empty database at once must not all make its tables.
+        with sqlalchemy.create_engine(storage, poolclass=sqlalchemy.NullPool).connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(sqlalchemy.text(f"SELECT pg_advisory_lock({_LOCK})"))  # Until it is closed.
+            return _create_study(storage, name)
+    # SQLAlchemy, its drivers and a missing driver each raise their own; none of them says what was asked for.
+    except Exception as error:
+        shown = re.sub(r"(://[^:@/]*:)[^@]*@", r"\1***@", storage)
+        raise ConfigurationError(
+            f"The study cannot be opened at {shown} ({type(error).__name__}: {error}); expected a database that can be "
+            "reached, such as sqlite:///reports/search.db or postgresql+psycopg://user:password@host/name."
+        ) from error
+
+
+def _create_study(storage: str, name: str) -> optuna.Study:
+    database = optuna.storages.RDBStorage(
+        storage,
+        # A worker that died is known by its silence; its trial is drawn again by another.
+        heartbeat_interval=_HEARTBEAT_SECONDS,
+        grace_period=3 * _HEARTBEAT_SECONDS,
+        heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=2),
+    )
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1)
+    return optuna.create_study(
+        storage=database, study_name=name, load_if_exists=True, direction="minimize", pruner=pruner
+    )
+
+
+def claim_study(study: optuna.Study, digits: LabelledImages) -> None:
+    """Bind a study to its digits when it is begun: scores on other digits are no scores of the same study.
+
+    Raises:
+        ConfigurationError: If it was begun with others.
+    """
+    claimed = study.user_attrs.get("data_sha256", digits.sha256)
+    if claimed != digits.sha256:
+        raise ConfigurationError(
+            f"Received digits {digits.sha256[:12]}, but study {study.study_name} was begun with {claimed[:12]}; "
+            "name that file, or a new database with STORAGE."
+        )
+    study.set_user_attr("data_sha256", digits.sha256)
+
+
+def run_trials(study: optuna.Study, digits: LabelledImages, num_trials: int, budget: Budget, worker: int = 0) -> None:
+    """Add trials until the study has `num_trials`, those of other workers among them.
+
+    Args:
+        study: As `open_study` opens it.
+        digits: Training digits; a part of them is held out.
+        num_trials: In the study, not more.
+        budget: What a trial costs.
+        worker: Its number, so that no two workers draw the same candidates.
+
+    Raises:
+        ConfigurationError: If the study was begun with other digits.
+    """
+    claim_study(study, digits)
+    kept, held_out = hold_out(digits, HELD_OUT, budget.seed)
+    training, scored = kept.take(slice(budget.num_digits)), held_out.take(slice(budget.num_held_out))
+    while _count_trials(study) < num_trials:
+        # The draw depends on the trial's number, not on what was drawn before: a resumed study repeats nothing.
+        seed = int(hashlib.sha256(f"{budget.seed} {worker} {len(study.trials)}".encode()).hexdigest()[:8], 16)
+        study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=8, multivariate=True)
+        study.optimize(lambda trial: score_candidate(trial, training, scored, budget), n_trials=1)
+
+
+def _count_trials(study: optuna.Study) -> int:
+    """Return how many trials are done or under way; those of workers that died are handed back first."""
+    optuna.storages.fail_stale_trials(study)
+    under_way = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+    return len(study.get_trials(deepcopy=False, states=under_way))
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line; what is secret or differs between machines may come from the environment."""
+    parser = argparse.ArgumentParser(
+        description="Search for a network; the same command goes on with an earlier search."
+    )
+    parser.add_argument("--trials", type=int, default=DEFAULT_TRIALS, help="in the study, earlier ones included")
+    parser.add_argument("--workers", type=int, default=1, help="processes on this machine (default: 1)")
+    parser.add_argument("--epochs", type=int, default=Budget.epochs, help="of each trial")
+    parser.add_argument("--digits", type=int, default=Budget.num_digits, help="to train each trial on")
+    parser.add_argument("--data", type=Path, default=DATA, help=f"labelled digits (default: {DATA})")
+    arguments = parser.parse_args()
+    for name in ("trials", "workers", "epochs", "digits"):
+        if getattr(arguments, name) < 1:
+            parser.error(f"argument --{name}: received {getattr(arguments, name)}, expected at least 1")
+    return arguments
+
+
+def work(storage: str, data: Path, num_trials: int, budget: Budget, worker: int) -> None:
+    """Be one worker, in a process of its own."""
+    run_trials(open_study(storage, budget), read_labelled_images(data), num_trials, budget, worker)
+
+
+def main() -> None:
+    """Open the study, set the workers to it, say what was found."""
+    arguments = parse_arguments()
+    # Not an option: a password on a command line can be read by everybody on the machine.
+    storage = os.environ.get("SEARCH_STORAGE") or DEFAULT_STORAGE
+    budget = Budget(num_digits=arguments.digits, epochs=arguments.epochs)
+    study = open_study(storage, budget)
+    claim_study(study, read_labelled_images(arguments.data))
+    print(
+        f"Study {study.study_name} of {len(study.trials)} trials so far; {arguments.trials} are asked for.", flush=True
+    )
+
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max((os.cpu_count() or 1) // arguments.workers, 1)))
+    # An indexed Kubernetes Job numbers its pods.
+    first = int(os.environ.get("JOB_COMPLETION_INDEX", "0")) * arguments.workers
+    spawn = multiprocessing.get_context("spawn")
+    workers = [
+        spawn.Process(target=work, args=(storage, arguments.data, arguments.trials, budget, first + place))
+        for place in range(arguments.workers)
+    ]
+    for process in workers:
+        process.start()
+    for process in workers:
+        process.join()
+    if any(process.exitcode for process in workers):
+        raise ConfigurationError("A worker failed, its message is above; the same command goes on with the search.")
+    best = study.best_trial
+    print(f"{len(study.trials)} trials; best: {best.value:.2f} % of held-out digits misread with {best.params}.")
+
+
+if __name__ == "__main__":
+    with end_in_one_line("the same command goes on with the search."):
+        main()

@@ -1,0 +1,117 @@
+"""Which digit a drawing shows: two networks look at the same 28x28 pixels.
+
+The classifier was taught on single digits, the line network on lines of more hasty ones, with forms that MNIST lacks.
+They err on other drawings; docs/model-card.md tells where both together read better, and where not.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digits.data.images import NUM_CLASSES, make_batch
+from digits.inference.classifier import Classifier
+from digits.inference.line_reader import LineReader
+from digits.inference.rejection import Reason, judge
+from digits.preprocessing.digit_image import normalise_drawing
+from digits.preprocessing.line_image import frame_digits, make_line_batch
+from digits.preprocessing.page import paint_desk
+
+_DOUBT = 1e-5  # Of either network, so that neither can rule a digit out; the confidence stays below 0.99992.
+_LEAST = 1e-30  # To divide by.
+_SURE = 0.8  # Then nothing else is tried; chosen on drawings of training digits.
+
+
+@dataclass(frozen=True)
+class DrawnDigit:
+    """The one digit of a drawing.
+
+    Attributes:
+        image: What the networks saw, uint8 `(28, 28)`.
+        probabilities: float32 `(10,)`.
+        reason: Why it is not accepted as a digit, if it is not.
+        sureness: That it is a digit, and this one, in [0, 1].
+    """
+
+    image: NDArray[np.uint8]
+    probabilities: NDArray[np.float32]
+    reason: Reason | None
+    sureness: float
+
+
+def read_drawing(drawing: NDArray[np.uint8], classifier: Classifier, reader: LineReader) -> DrawnDigit:
+    """Read a drawing of one digit.
+
+    Where it is doubtful, it is read once more without what lies beside the sheet, and the surer reading stands.
+
+    Args:
+        drawing: uint8 `(height, width)`, luminance, dark ink on light paper or the reverse.
+        classifier: Says whether it is a digit, too.
+        reader: The other network.
+    """
+    drawn = _read_drawing(drawing, classifier, reader)
+    if drawn.sureness < _SURE and (painted := paint_desk(drawing)) is not None:
+        return max(drawn, _read_drawing(painted, classifier, reader), key=lambda one: one.sureness)
+    return drawn
+
+
+def _read_drawing(drawing: NDArray[np.uint8], classifier: Classifier, reader: LineReader) -> DrawnDigit:
+    image = normalise_drawing(drawing)
+    batch = make_batch(image[None])
+    probabilities = _ask_both(image[None], batch, classifier, reader)
+    acceptance = classifier.measure_acceptance(batch)
+    (reason,) = judge(batch, probabilities, acceptance, classifier.thresholds)
+    sureness = float(probabilities.max()) * (1.0 if acceptance is None else float(acceptance[0]))
+    return DrawnDigit(image, probabilities[0], reason, sureness)
+
+
+def read_digits(
+    images: NDArray[np.uint8], classifier: Classifier, reader: LineReader
+) -> tuple[NDArray[np.float32], list[Reason | None]]:
+    """Read images of one digit each.
+
+    The line network counts as far as it takes what it sees for one digit and not for none or several; where it does
+    not, the classifier's probabilities stand.
+
+    Args:
+        images: uint8 `(n, 28, 28)`, as `normalisation.normalise_drawing` makes them.
+        classifier: Says whether they are digits, too.
+        reader: The other network.
+
+    Returns:
+        Probabilities, float32 `(n, 10)`, the weighted geometric mean of both networks'; and of each image why it is
+        not accepted, if it is not.
+    """
+    batch = make_batch(images)
+    probabilities = _ask_both(images, batch, classifier, reader)
+    return probabilities, classifier.judge(batch, probabilities)
+
+
+def _ask_both(
+    images: NDArray[np.uint8], batch: NDArray[np.float32], classifier: Classifier, reader: LineReader
+) -> NDArray[np.float32]:
+    single = measure_single_digits(reader.compute(make_line_batch(frame_digits(images))))
+    weights = single.sum(axis=1, keepdims=True)
+    by_line = single / np.maximum(weights, _LEAST)
+    logarithms = np.log(classifier.predict(batch) + _DOUBT) + weights * np.log(by_line + _DOUBT)
+    together = np.exp(logarithms / (1 + weights))
+    probabilities: NDArray[np.float32] = (together / together.sum(axis=1, keepdims=True)).astype(np.float32)
+    return probabilities
+
+
+def measure_single_digits(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return how probable it is that a line holds one digit and nothing else, for each of the ten.
+
+    The forward variables of Graves et al., "Connectionist Temporal Classification" (ICML 2006), for labels of length 1.
+
+    Args:
+        probabilities: float32 `(n, steps, 11)`, the last of them for no digit, as the line network says them.
+
+    Returns:
+        float64 `(n, 10)`; rows sum to 1 at most.
+    """
+    before, here, after = np.ones((len(probabilities), 1)), np.zeros(1), np.zeros(1)
+    for step in probabilities.astype(np.float64).swapaxes(0, 1):
+        digit, none = step[:, :NUM_CLASSES], step[:, NUM_CLASSES:]
+        before, here, after = before * none, (before + here) * digit, (here + after) * none
+    return here + after

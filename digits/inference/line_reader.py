@@ -1,0 +1,225 @@
+"""A drawing of several digits -> the digits, left to right.
+
+The line network (`digits.networks.line_recogniser`) says every four columns which digit stands there, or none. Each run
+of the same answer is one digit, as it is where the network is surest; the ink is then parted between one digit and the
+next, which gives boxes. What was parted goes to the classifier, too, whose word counts as far as it looks like a digit by itself.
+
+Drawings of one line are read. Two lines above each other are read as one, from left to right.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, sqrt
+from pathlib import Path
+from statistics import median_high
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from digits.data.images import NUM_CLASSES, make_batch
+from digits.errors import ArtifactError
+from digits.inference.artifact import Artifact, read_artifact
+from digits.inference.classifier import Classifier, Predict, open_graph
+from digits.inference.rejection import Reason, judge
+from digits.inference.segmentation import STROKE_INK, Box, part_ink
+from digits.preprocessing.binarise import Ink
+from digits.preprocessing.digit_image import normalise_ink
+from digits.preprocessing.line_image import LINE_HEIGHT, FramedLine, frame_line, make_line_batch
+from digits.preprocessing.page import paint_desk
+
+NO_DIGIT = NUM_CLASSES
+"""The last of the line network's eleven answers."""
+_CLASSIFIER_WEIGHT = 0.6
+_SURE = 0.9  # Of every digit: then nothing else is tried.
+_DOUBT = 1e-3  # Of either network, so that neither can rule a digit out.
+_STOP_SHARE = 0.3  # Of the usual digit's height: the network learnt no smaller zeros.
+_WORKING_PIXELS = 1024 * 1024  # A larger drawing is reduced first: what is written on it is large, too.
+_LONGEST_SIDE = 4096
+
+
+@dataclass(frozen=True)
+class LineReader:
+    """A loaded line network.
+
+    Attributes:
+        artifact: Where it came from.
+        compute: float32 `(n, 32, width, 1)` in [0, 1], the width a multiple of 4, to probabilities, float32
+            `(n, width / 4, 11)`; unchecked.
+    """
+
+    artifact: Artifact
+    compute: Predict
+
+
+@dataclass(frozen=True)
+class ReadDigit:
+    """One digit of a drawing.
+
+    Attributes:
+        image: uint8 `(28, 28)`, its ink alone in MNIST's form.
+        box: Left, top, width and height, in pixels of the drawing.
+        probabilities: float32 `(10,)`.
+        reason: Why it is not accepted as a digit, if it is not.
+    """
+
+    image: NDArray[np.uint8]
+    box: Box
+    probabilities: NDArray[np.float32]
+    reason: Reason | None
+
+    @property
+    def digit(self) -> int:
+        """The most probable digit."""
+        return int(self.probabilities.argmax())
+
+
+def load_line_reader(path: Path, num_threads: int = 1) -> LineReader:
+    """Load the .h5 that `digits.training.line_recogniser` writes.
+
+    Raises:
+        ArtifactError: If the file cannot be used.
+    """
+    artifact = read_artifact(path)
+    if artifact.serving_graph is None:
+        raise ArtifactError(f"{path}: received a Keras file without a serving graph. Train one: `make train_lines`.")
+    shapes = (LINE_HEIGHT, None, 1), (None, NUM_CLASSES + 1)
+    try:
+        return LineReader(artifact, open_graph(artifact.serving_graph, num_threads, *shapes))
+    except ArtifactError as error:
+        raise ArtifactError(f"{path}: {error}") from error
+
+
+def read_number(drawing: NDArray[np.uint8], reader: LineReader, classifier: Classifier) -> list[ReadDigit]:
+    """Read the digits of a drawing from left to right.
+
+    Where one is doubtful or none is found, it is read once more without what lies beside the sheet, and the surer
+    reading stands.
+
+    Args:
+        drawing: uint8 `(height, width)`, luminance, dark ink on light paper or the reverse.
+        reader: Reads the line.
+        classifier: Has a say on each digit.
+
+    Returns:
+        The digits; none if there is no ink. Stops, commas and dashes are left out.
+    """
+    found = _read_drawing(drawing, reader, classifier)
+    if _find_least_sure(found) < _SURE and (painted := paint_desk(drawing)) is not None:
+        return max(found, _read_drawing(painted, reader, classifier), key=_find_least_sure)
+    return found
+
+
+def _find_least_sure(found: Sequence[ReadDigit]) -> float:
+    """Return the lowest of the digits' confidences, 0 if there is none or one that looks like no digit."""
+    return min([0.0 if one.reason == "not_a_digit" else float(one.probabilities.max()) for one in found], default=0.0)
+
+
+def _read_drawing(drawing: NDArray[np.uint8], reader: LineReader, classifier: Classifier) -> list[ReadDigit]:
+    factor = max(ceil(sqrt(drawing.size / _WORKING_PIXELS)), ceil(max(drawing.shape) / _LONGEST_SIDE))
+    line = frame_line(np.asarray(Image.fromarray(drawing).reduce(factor)) if factor > 1 else drawing)
+    if line is None:
+        return []
+    line, steps, probabilities = _read_line(line, reader)
+    parts = part_ink(line.ink, [line.locate(step) for step in steps])
+    if not parts:
+        return []
+    chosen = _find_digits(line.ink, [box for _, box in parts])
+    parts = [parts[index] for index in chosen]
+    images = np.array([normalise_ink(ink) for ink, _ in parts])
+    probabilities, reasons = _hear_classifier(make_batch(images), probabilities[chosen], classifier)
+    boxes = [_enlarge(box, factor, drawing.shape) for _, box in parts]
+    return [ReadDigit(*one) for one in zip(images, boxes, probabilities, reasons, strict=True)]
+
+
+def spell_number(found: Sequence[ReadDigit]) -> str:
+    """Return the digits as one number, without what looks like no digit; a doubtful one stands by the best guess.
+
+    Without it, it would be another number.
+    """
+    return "".join(str(one.digit) for one in found if one.reason in (None, "ambiguous"))
+
+
+def _read_line(line: FramedLine, reader: LineReader) -> tuple[FramedLine, list[float], NDArray[np.float32]]:
+    """Return what `decode` makes of the network's answers, and the line as it was read.
+
+    Ones may stand closer together than the network can tell. Where it finds nothing else, it looks at the line twice as
+    wide, and is believed if it finds more of them.
+    """
+    steps, probabilities = _ask(line, reader)
+    if _are_ones(probabilities):
+        wide = line.widen()
+        wide_steps, wide_probabilities = _ask(wide, reader)
+        if _are_ones(wide_probabilities) and len(wide_steps) > len(steps):
+            return wide, wide_steps, wide_probabilities
+    return line, steps, probabilities
+
+
+def _ask(line: FramedLine, reader: LineReader) -> tuple[list[float], NDArray[np.float32]]:
+    return decode(reader.compute(make_line_batch(line.image[None]))[0])
+
+
+def _are_ones(probabilities: NDArray[np.float32]) -> bool:
+    return bool((probabilities.argmax(axis=1) == 1).all())
+
+
+def _hear_classifier(
+    batch: NDArray[np.float32], probabilities: NDArray[np.float32], classifier: Classifier
+) -> tuple[NDArray[np.float32], list[Reason | None]]:
+    """Return the probabilities of both networks together, and why a digit is not accepted."""
+    acceptance = classifier.measure_acceptance(batch)
+    weights = _CLASSIFIER_WEIGHT * (np.ones(len(batch)) if acceptance is None else acceptance)[:, None]
+    logits = np.log(probabilities + _DOUBT) + weights * np.log(classifier.predict(batch) + _DOUBT)
+    together = np.exp(logits - logits.max(axis=1, keepdims=True))
+    together = (together / together.sum(axis=1, keepdims=True)).astype(np.float32)
+    if len(batch) == 1:
+        return together, judge(batch, together, acceptance, classifier.thresholds)
+    # In a line, what touches others or was parted badly need not look like a digit by itself.
+    is_ambiguous = together.max(axis=1) < classifier.thresholds.confidence
+    return together, ["ambiguous" if one else None for one in is_ambiguous.tolist()]
+
+
+def _find_digits(ink: Ink, boxes: Sequence[Box]) -> list[int]:
+    """Return which parts are no stops: what is far smaller both ways than the others, and touches nothing."""
+    usual = median_high(height for *_, height in boxes)
+    return [
+        index
+        for index, box in enumerate(boxes)
+        if max(box[2:]) >= _STOP_SHARE * usual or (_crop_around(ink, box) > STROKE_INK).any()
+    ]
+
+
+def _crop_around(ink: Ink, box: Box) -> Ink:
+    """Return the ink one pixel round a box, and 0 inside of it."""
+    left, top, width, height = box
+    around = np.pad(ink, 1)[top : top + height + 2, left : left + width + 2]
+    around[1:-1, 1:-1] = 0
+    return around
+
+
+def _enlarge(box: Box, factor: int, shape: tuple[int, ...]) -> Box:
+    left, top, width, height = (side * factor for side in box)
+    # The last column and row of a reduced drawing may stand for fewer pixels.
+    return left, top, min(width, shape[1] - left), min(height, shape[0] - top)
+
+
+def decode(probabilities: NDArray[np.float32]) -> tuple[list[float], NDArray[np.float32]]:
+    """Turn what the network says along a line into digits.
+
+    Args:
+        probabilities: float32 `(steps, 11)`, the last of them for no digit.
+
+    Returns:
+        The middle step of each digit, and float32 `(n, 10)`: its probabilities at the step where it is surest.
+    """
+    answers = probabilities.argmax(axis=1)
+    starts = np.flatnonzero(np.diff(answers, prepend=NO_DIGIT))
+    ends = np.append(starts, len(answers))[1:]
+    steps, found = [], []
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        if answers[start] == NO_DIGIT:
+            continue
+        surest = start + int(probabilities[start:end, answers[start]].argmax())
+        steps.append((start + end - 1) / 2)
+        found.append(probabilities[surest, :NUM_CLASSES] / probabilities[surest, :NUM_CLASSES].sum())
+    return steps, np.array(found, np.float32).reshape(-1, NUM_CLASSES)

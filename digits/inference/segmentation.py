@@ -1,0 +1,165 @@
+"""Ink of a line, and where its digits are -> the ink of each digit.
+
+Between one digit and the next, the way from top to bottom that crosses least ink parts them. It moves one row at a
+time, straight or by one column to either side, so it slides down the valley between two digits, whatever their slant.
+Paper that ink encloses costs, too: a way through the loop of a 0 is no way between two digits, though it crosses
+little ink.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digits.preprocessing.binarise import Ink
+from digits.preprocessing.components import Mask, label_components, measure_components
+
+Box = tuple[int, int, int, int]
+STROKE_INK = 0.3
+"""More than the soft edge of a stroke."""
+_SIDE_STEP_COST = 0.03  # A pixel of ink costs 1, so a way that is 33 columns further round saves one.
+_HOLE_COST = 1.0
+_ASIDE_COST = 0.4  # Of as many pixels as the line is high, for a way that passes a digit closely.
+_AS_CHEAP = 0.02  # What costs no more than this above the cheapest way is as good.
+_TALL = 0.5  # Of a digit's largest piece: what is lower and stands beside it is a stop or a dash.
+_SPECK = 0.1
+
+
+def part_ink(ink: Ink, columns: Sequence[float]) -> list[tuple[Ink, Box]]:
+    """Part a line.
+
+    Args:
+        ink: float32 `(height, width)` in [0, 1].
+        columns: In whose surroundings the digits stand, from the left.
+
+    Returns:
+        For each digit its ink, float32 `(height, width)`, cut out, and its box: left, top, width and height in pixels.
+    """
+    if not columns:
+        return []
+    width = ink.shape[1]
+    mask = ink > STROKE_INK
+    places = np.clip(np.rint(columns).astype(int), 0, width - 1)
+    edges = np.pad(find_paths(mask, places), ((1, 1), (0, 0)))
+    edges[-1] = width
+    parts = []
+    for place, start, end in zip(places.tolist(), edges[:-1], edges[1:], strict=True):
+        first, last = int(start.min()), max(int(end.max()), int(start.min()) + 1)
+        here = np.arange(first, last)
+        own = mask[:, first:last] & (here >= start[:, None]) & (here < end[:, None])
+        digit, (left, top, *size) = _cut_out(ink[:, first:last], own, place - first)
+        parts.append((digit, (first + left, top, size[0], size[1])))
+    return parts
+
+
+def find_paths(mask: Mask, places: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Find the cheapest way down between each place and the next.
+
+    Args:
+        mask: bool `(height, width)`, True is ink.
+        places: int `(n,)`, columns from the left.
+
+    Returns:
+        int `(n - 1, height)`, the first column right of the path in each row.
+    """
+    if len(places) < 2:
+        return np.zeros((0, len(mask)), np.intp)
+    price = np.where(mask, 1.0, _HOLE_COST * find_holes(mask))
+    down = _accumulate(price)
+    up = _accumulate(price[::-1])[::-1]
+    totals = (down + up - price)[len(mask) // 2]
+    height = int(mask.any(axis=1).sum())
+    chosen = []
+    for left, right in zip(places[:-1].tolist(), places[1:].tolist(), strict=True):
+        # Two digits may be said to stand in one column, and that may be the last.
+        first = min(left + 1, mask.shape[1] - 1)
+        between = totals[first : max(right, first + 1)]
+        half = max(len(between) / 2, 1)
+        between = between + _ASIDE_COST * height * ((np.arange(len(between)) + 0.5) / half - 1) ** 2
+        # Of ways that cost the same, the one in the middle.
+        cheapest = np.flatnonzero(between <= between.min() + _AS_CHEAP)
+        chosen.append(first + int(cheapest[len(cheapest) // 2]))
+    return _trace(down, up, np.array(chosen, np.intp))
+
+
+def find_holes(mask: Mask) -> Mask:
+    """Find the paper that ink encloses.
+
+    Args:
+        mask: bool `(height, width)`, True is ink.
+
+    Returns:
+        bool `(height, width)`.
+    """
+    # Ink that touches by a corner lets nothing through.
+    paper, _ = label_components(~np.pad(mask, 1), joins_corners=False)
+    holes: Mask = (paper > 0) & (paper != paper[0, 0])
+    return holes[1:-1, 1:-1]
+
+
+def _accumulate(price: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the least cost of a path from the first row to each pixel."""
+    total = price.copy()
+    for row in range(1, len(price)):
+        above = total[row - 1]
+        best = above.copy()
+        np.minimum(best[1:], above[:-1] + _SIDE_STEP_COST, out=best[1:])
+        np.minimum(best[:-1], above[1:] + _SIDE_STEP_COST, out=best[:-1])
+        total[row] += best
+    return total
+
+
+def _trace(down: NDArray[np.float64], up: NDArray[np.float64], columns: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Follow the cheapest path through each column of the middle row, to the top and to the bottom."""
+    height, width = down.shape
+    paths = np.empty((len(columns), height), np.intp)
+    middle = height // 2
+    paths[:, middle] = columns
+    steps = np.array([0, -1, 1])
+    for total, rows in ((down, range(middle - 1, -1, -1)), (up, range(middle + 1, height))):
+        at = columns
+        for row in rows:
+            next_columns = at[:, None] + steps
+            cost = total[row][next_columns.clip(0, width - 1)] + np.where(steps == 0, 0, _SIDE_STEP_COST)
+            cost[(next_columns < 0) | (next_columns >= width)] = np.inf
+            at = next_columns[np.arange(len(at)), cost.argmin(axis=1)]
+            paths[:, row] = at
+    return paths
+
+
+def _cut_out(ink: Ink, own: Mask, place: int) -> tuple[Ink, Box]:
+    """Return the ink of the digit at a column, of all that lies between its neighbours."""
+    labels, count = label_components(own)
+    if not count:
+        return np.zeros((1, 1), np.float32), (min(max(place, 0), ink.shape[1] - 1), 0, 1, len(ink))
+    boxes, areas = measure_components(labels, count)
+    kept = _choose_pieces(boxes, areas, place)
+    (left, top), (right, bottom) = boxes[kept, :2].min(axis=0), boxes[kept, 2:].max(axis=0)
+    window = np.s_[max(top - 2, 0) : bottom + 2, max(left - 2, 0) : right + 2]
+    chosen = np.isin(labels[window], np.flatnonzero(kept) + 1)
+    # The soft edge of a stroke lies just outside of it.
+    digit = np.where(_widen(chosen) & (chosen | (ink[window] <= STROKE_INK)), ink[window], np.float32(0))
+    return digit, (int(left), int(top), int(right - left), int(bottom - top))
+
+
+def _choose_pieces(boxes: NDArray[np.intp], areas: NDArray[np.intp], place: int) -> Mask:
+    """Choose the piece at the column, and what stands above or below it or is as tall; bool `(n,)`."""
+    lefts, rights, heights = boxes[:, 0], boxes[:, 2], boxes[:, 3] - boxes[:, 1]
+    distances = np.maximum(np.maximum(lefts - place, place - rights + 1), 0)
+    is_candidate = areas >= _SPECK * areas.max()
+    main = int(np.lexsort((-areas, distances, ~is_candidate))[0])
+    overlaps = np.minimum(rights, rights[main]) - np.maximum(lefts, lefts[main])
+    widths = np.minimum(rights - lefts, rights[main] - lefts[main])
+    kept: Mask = is_candidate & ((2 * overlaps >= widths) | (heights >= _TALL * heights[main]))
+    kept[main] = True
+    return kept
+
+
+def _widen(mask: Mask) -> Mask:
+    """Add the four neighbours of each pixel."""
+    wide = mask.copy()
+    wide[1:] |= mask[:-1]
+    wide[:-1] |= mask[1:]
+    wide[:, 1:] |= mask[:, :-1]
+    wide[:, :-1] |= mask[:, 1:]
+    return wide

@@ -1,0 +1,55 @@
+"""The network that reads a whole line of digits.
+
+It slides over the line and says every four columns which digit stands there, or none. Where exactly a digit is said
+need not be taught: connectionist temporal classification sums over all ways to space an answer out (Graves et al.,
+"Connectionist temporal classification", ICML 2006).
+"""
+
+import keras
+import numpy as np
+from keras import layers
+
+from digits.data.images import NUM_CLASSES
+from digits.networks.classifier import add_residual_block
+from digits.preprocessing.line_image import LINE_HEIGHT
+
+_SCORES = "scores"
+_BLANK = 0  # The class of no digit while training: Keras's CTC pads labels with it; digits follow.
+
+
+def build_line_network(width: int | None = None) -> keras.Model:
+    """Build the untrained network; weights follow `keras.utils.set_random_seed`.
+
+    32 rows -> 5x5 stride 2 -> 16 rows of 24 channels -> residual blocks: 8 rows of 48, 4 of 64, 4 of 64 -> all rows and
+    five steps together, 128 -> five steps together, 128 -> scores.
+
+    Args:
+        width: Of all lines; None, and it takes any multiple of 4.
+
+    Returns:
+        A model from float32 `(n, 32, width, 1)` in [0, 1] to scores, float32 `(n, width / 4, 11)`, the first of
+        them for no digit.
+    """
+    pixels = keras.Input((LINE_HEIGHT, width, 1), name="pixels")
+    x = _convolve(pixels, 24, 5, strides=2)
+    x = add_residual_block(x, 48, (2, 2))
+    x = add_residual_block(x, 64, (2, 1))
+    x = add_residual_block(x, 64)
+    x = _convolve(layers.ZeroPadding2D((0, 2))(x), 128, (x.shape[1], 5), padding="valid")
+    x = _convolve(x, 128, (1, 5))
+    scores = layers.Conv2D(NUM_CLASSES + 1, 1, name=_SCORES)(x)
+    return keras.Model(pixels, layers.Reshape((-1, NUM_CLASSES + 1))(scores), name="lines")
+
+
+def _convolve(
+    x: keras.KerasTensor, channels: int, size: int | tuple[int, int], strides: int = 1, padding: str = "same"
+) -> keras.KerasTensor:
+    x = layers.Conv2D(channels, size, strides=strides, padding=padding, use_bias=False)(x)
+    return layers.ReLU()(layers.BatchNormalization()(x))
+
+
+def add_probabilities(network: keras.Model) -> keras.Model:
+    """Return the network as it is served: probabilities, no digit the last of them. It takes over the weights."""
+    scores = network.get_layer(_SCORES)
+    scores.set_weights([np.roll(weights, -1 - _BLANK, axis=-1) for weights in scores.get_weights()])
+    return keras.Model(network.input, layers.Softmax(name="probabilities")(network.output), name=network.name)

@@ -1,0 +1,116 @@
+"""A drawing of any size, polarity and light -> an image as MNIST's were made.
+
+The ink's bounding box is resampled by area to 20x20 and pasted into 28x28 with its centre of mass in the centre
+(LeCun's page on MNIST; Yadav and Bottou, "Cold Case: The Lost MNIST Digits", arXiv 1905.10498). On MNIST's own images
+this, and finding their ink, is nearly the identity.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from digits.data.images import MAX_PIXEL, SIZE
+from digits.preprocessing.binarise import Ink, extract_ink
+
+__all__ = ["Ink", "extract_ink", "fit_ink", "normalise_drawing", "normalise_ink"]
+
+_DIGIT_SIDE = 20  # Of 28: what the digit's longer side fills in MNIST.
+_WORKING_SIDE = 256
+_MIN_PEN = 1.3  # In pixels of the 20: only one in 200 of MNIST's digits is written with a thinner pen.
+_PEN = 2.0  # What a thinner one is widened to.
+_FAINTEST = 0.02  # Of full ink; a resampled edge leaves less than this where MNIST has none.
+
+
+def normalise_drawing(drawing: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Bring a drawing of one digit into MNIST's form.
+
+    Args:
+        drawing: uint8 `(height, width)`, luminance, dark ink on light paper or the reverse.
+
+    Returns:
+        uint8 `(28, 28)`, 0 is paper and 255 is ink; all 0 if there is no ink.
+    """
+    factor = -(-max(drawing.shape) // _WORKING_SIDE)
+    if factor > 1:
+        drawing = np.asarray(Image.fromarray(drawing).reduce(factor))
+    return normalise_ink(extract_ink(drawing))
+
+
+def normalise_ink(ink: Ink) -> NDArray[np.uint8]:
+    """Do what MNIST's makers did with scanned digits.
+
+    Args:
+        ink: float32 `(height, width)` in [0, 1].
+
+    Returns:
+        uint8 `(28, 28)`; all 0 if there is no ink.
+    """
+    digit = _crop(ink, _FAINTEST)
+    return fit_ink(_widen_thin_pen(digit) if digit.size else digit)
+
+
+def fit_ink(ink: Ink) -> NDArray[np.uint8]:
+    """Scale ink to MNIST's 20x20 and centre it in 28x28; the pen stays as it is.
+
+    Args:
+        ink: float32 `(height, width)` in [0, 1].
+
+    Returns:
+        uint8 `(28, 28)`; all 0 if there is no ink.
+    """
+    image = np.zeros((SIZE, SIZE), np.uint8)
+    digit = _crop(ink)
+    if not digit.size:
+        return image
+    height, width = (max(1, round(side * _DIGIT_SIDE / max(digit.shape))) for side in digit.shape)
+    digit = _resample(digit, height, width)
+    top, left = (_place(digit.sum(axis=1 - axis)) for axis in (0, 1))
+    image[top : top + height, left : left + width] = np.rint(digit * MAX_PIXEL).astype(np.uint8)
+    return image
+
+
+def _crop(ink: Ink, faintest: float = 0.0) -> Ink:
+    """Cut out the bounding box of the ink that is more than the faintest."""
+    is_inked = ink > faintest
+    rows, columns = (np.flatnonzero(is_inked.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return ink[:0]
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _widen_thin_pen(digit: Ink) -> Ink:
+    """Widen what would be grey instead of white on 20 pixels."""
+    padded = np.pad(digit, 1)
+    slope = np.hypot(np.diff(padded, axis=0)[:, 1:], np.diff(padded, axis=1)[1:])
+    # An outline's length is the sum of the slopes across it, and a stroke has two outlines.
+    scale = max(digit.shape) / _DIGIT_SIDE
+    pen = 2 * float(digit.sum()) / float(slope.sum()) / scale
+    if pen >= _MIN_PEN:
+        return digit
+    num_pixels = round((_PEN - pen) / 2 * scale)
+    wide = np.pad(digit, num_pixels)
+    for step in range(num_pixels):
+        wide = _widen(wide, diagonally=step % 2 == 1)
+    return wide
+
+
+def _widen(ink: Ink, diagonally: bool) -> Ink:
+    """Spread ink by a pixel: to four neighbours and to eight in turn makes an octagon of a dot."""
+    padded = np.pad(ink, 1)
+    across = np.maximum(np.maximum(padded[:, :-2], padded[:, 1:-1]), padded[:, 2:])
+    if diagonally:
+        return np.maximum(np.maximum(across[:-2], across[1:-1]), across[2:])
+    return np.maximum(np.maximum(padded[:-2, 1:-1], across[1:-1]), padded[2:, 1:-1])
+
+
+def _resample(digit: Ink, height: int, width: int) -> Ink:
+    method = Image.Resampling.BOX if max(digit.shape) >= _DIGIT_SIDE else Image.Resampling.LANCZOS
+    resampled = Image.fromarray(np.ascontiguousarray(digit)).resize((width, height), method)
+    return np.asarray(resampled).clip(0, 1)
+
+
+def _place(mass: NDArray[np.float32]) -> int:
+    """Return where `mass` along an axis starts so that its centre falls on the centre of 28 pixels."""
+    centre = float(mass @ np.arange(len(mass))) / float(mass.sum())
+    start = round(SIZE / 2 - centre)
+    return min(max(start, 0), SIZE - len(mass))

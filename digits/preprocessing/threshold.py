@@ -1,0 +1,26 @@
+"""Grey levels, counted: where they lie, and what parts the dark from the light."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digits.data.images import MAX_PIXEL
+
+
+def count_levels(values: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Return how often each of the 256 levels occurs, int `(256,)`."""
+    return np.bincount(values.ravel(), minlength=MAX_PIXEL + 1)
+
+
+def find_level(counts: NDArray[np.intp], share: float) -> int:
+    """Return the level that this share of the values lies at or below."""
+    below = counts.cumsum()
+    return int(np.searchsorted(below, share * below[-1]))
+
+
+def find_threshold(counts: NDArray[np.intp]) -> int:
+    """Return Otsu's threshold (IEEE Transactions on Systems, Man, and Cybernetics 9(1), 1979)."""
+    below = counts.cumsum().astype(np.float64)
+    sums = (counts * np.arange(len(counts))).cumsum()
+    above = below[-1] - below
+    between = (sums * below[-1] - sums[-1] * below) ** 2 / np.maximum(below * above, 1)
+    return int(between.argmax())

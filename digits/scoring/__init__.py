@@ -1,0 +1,1 @@
+"""Reading many digits at once, from files to files."""

@@ -1,0 +1,138 @@
+"""Load a Keras .h5 from elsewhere safely, and give it the graph that serving needs.
+
+Usage:
+    python -m digits.training.keras_file path/to/model.h5
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from digits.data.images import BATCH_SHAPE, NUM_CLASSES, draw_one, make_batch
+from digits.errors import ArtifactError, end_in_one_line
+from digits.inference.artifact import open_keras_file, read_artifact, write_artifact
+
+# Layers whose configuration carries code, or names a file to load code or words from.
+_LAYERS_WITH_CODE = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
+_LAYERS_WITH_FILES = frozenset({"StringLookup", "IntegerLookup", "TextVectorization"})
+_SUFFIXES = (".h5", ".hdf5")
+_SUM_TOLERANCE = 1e-3
+_NAMES_OF_KERAS_ALONE = frozenset({"Functional", "__keras_tensor__"})  # its own, but in no public module
+_KERAS_MODULES = (
+    keras,
+    keras.layers,
+    keras.models,
+    keras.initializers,
+    keras.regularizers,
+    keras.constraints,
+    keras.dtype_policies,
+)
+
+
+def load_network(path: Path) -> keras.Model:
+    """Load a Keras .h5 that is built from Keras's own layers alone.
+
+    Raises:
+        ArtifactError: If it names code of its own, cannot be loaded, has another input or output, or does not end in
+            probabilities.
+    """
+    # By another name Keras might find another format in the same bytes, which nothing here has looked at.
+    if path.suffix not in _SUFFIXES:
+        raise ArtifactError(
+            f"{path}: received the ending {path.suffix!r}, expected {' or '.join(_SUFFIXES)}; rename it."
+        )
+    with open_keras_file(path) as file:
+        configuration = json.loads(file.attrs["model_config"])
+    for entry in _find_classes(configuration):
+        _refuse_code(path, entry)
+    try:
+        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+        shapes = (network.input_shape, network.output_shape)
+    # A configuration can be wrong in any way that a layer's constructor can.
+    except Exception as error:
+        raise ArtifactError(f"{path}: Keras cannot build the model in it ({type(error).__name__}: {error}).") from error
+    if shapes != ((None, *BATCH_SHAPE), (None, NUM_CLASSES)):
+        raise ArtifactError(
+            f"{path}: received a network from {shapes[0]} to {shapes[1]}, "
+            f"expected (n, 28, 28, 1) to probabilities (n, {NUM_CLASSES})."
+        )
+    scores = np.asarray(network(make_batch(draw_one()[None]), training=False), np.float32)
+    if not (scores.min() >= 0 and abs(scores.sum() - 1) < _SUM_TOLERANCE):
+        raise ArtifactError(
+            f"{path}: received scores {scores.min():.3g} to {scores.max():.3g} with the sum {scores.sum():.3g}, "
+            "expected probabilities; end the network in a softmax."
+        )
+    return network
+
+
+def _find_classes(configuration: Any) -> Iterator[dict[str, Any]]:
+    """Yield every nested configuration that names a class."""
+    waiting = [configuration]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            if "class_name" in node:
+                yield node
+            waiting.extend(node.values())
+        elif isinstance(node, list):
+            waiting.extend(node)
+
+
+def _refuse_code(path: Path, entry: dict[str, Any]) -> None:
+    name, module, registered = str(entry["class_name"]), entry.get("module"), entry.get("registered_name")
+    # A class and not a function: Keras calls what it finds with arguments from the file.
+    known = name in _NAMES_OF_KERAS_ALONE or any(
+        isinstance(getattr(place, name, None), type) for place in _KERAS_MODULES
+    )
+    inside = module is None or (isinstance(module, str) and module.split(".")[0] == "keras")
+    own = registered in (None, name, f"keras>{name}")
+    if name in _LAYERS_WITH_CODE | _LAYERS_WITH_FILES or not (known and inside and own):
+        raise ArtifactError(
+            f"{path}: received {name!r} of {module or 'no module'}, expected Keras's own layers only: "
+            "a file that brings code is not loaded. Rebuild the model without it and save it again."
+        )
+
+
+def add_serving_graph(path: Path) -> None:
+    """Rewrite a Keras .h5 with a serving graph; its provenance and its acceptance network are kept.
+
+    Raises:
+        ArtifactError: As `load_network` and `artifact.write_artifact`.
+    """
+    network = load_network(path)
+    provenance, acceptance_graph = _read_what_to_keep(path)
+    write_artifact(path, network, provenance, make_batch(draw_one()[None]), acceptance_graph)
+
+
+def _read_what_to_keep(path: Path) -> tuple[Mapping[str, Any], bytes | None]:
+    """Return provenance and acceptance graph."""
+    try:
+        artifact = read_artifact(path, allow_stale=True)
+    except ArtifactError as error:
+        print(f"Only the network is kept: {error}", file=sys.stderr)
+        return {}, None
+    if not artifact.is_stale:
+        return artifact.provenance, artifact.acceptance_graph
+    # What else it says is of other weights; the acceptance network looks at images alone.
+    kept = {name: value for name, value in artifact.provenance.items() if name == "acceptance"}
+    return kept, artifact.acceptance_graph
+
+
+def main() -> None:
+    """Add a graph to the file named on the command line."""
+    parser = argparse.ArgumentParser(description="Give a Keras .h5 the graph that serving needs.")
+    parser.add_argument("model", type=Path)
+    path = parser.parse_args().model
+    add_serving_graph(path)
+    print(f"{path} now carries a serving graph.")
+
+
+if __name__ == "__main__":
+    with end_in_one_line("the file is as it was."):
+        main()
