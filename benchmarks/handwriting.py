@@ -5,8 +5,8 @@ often small, stops and dashes stand among them, and the paper is printed with wa
 little blurred.
 
 `python benchmarks/handwriting.py` shows, for each contrast to the paper's noise that
-`digits.preprocessing.binarise` might ask of ink, how many amounts would be taken for bare paper, and how much bare paper
-for ink.
+`digits.preprocessing.binarise` might ask of ink, how many amounts would be taken for bare paper, and how much bare
+paper for ink.
 """
 
 from collections.abc import Iterator

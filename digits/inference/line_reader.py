@@ -2,7 +2,8 @@
 
 The line network (`digits.networks.line_recogniser`) says every four columns which digit stands there, or none. Each run
 of the same answer is one digit, as it is where the network is surest; the ink is then parted between one digit and the
-next, which gives boxes. What was parted goes to the classifier, too, whose word counts as far as it looks like a digit by itself.
+next, which gives boxes. What was parted goes to the classifier, too, whose word counts as far as it looks like a digit
+by itself.
 
 Drawings of one line are read. Two lines above each other are read as one, from left to right.
 """

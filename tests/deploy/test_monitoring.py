@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT / "tests" / "service"))
 from server import Server, copy_model, serve
 
 sys.path.insert(0, str(ROOT / "web_service"))
-from app.guard import HEALTH_PATHS
+from app.middleware.limits import HEALTH_PATHS
 
 COMPONENT = ROOT / "kube-config" / "components" / "monitoring"
 # What Prometheus adds to every sample of a pod.

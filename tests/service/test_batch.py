@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from server import JSON, Answer, Server, serve
 
-from app.batch_openapi import BAD_BATCHES
+from app.openapi.batch_examples import BAD_BATCHES
 from digits.data.images import PIXEL_NAMES
 
 RAW = {"Content-Type": "application/octet-stream"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from server import JSON, Answer, Server, serve
 
-from app.pictures_openapi import BAD_PICTURES
+from app.openapi.picture_examples import BAD_PICTURES
 
 LIMIT_BYTES = 40_000
 SETTINGS = {

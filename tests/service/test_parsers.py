@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from app.batch_parsers import choose_parser, parse_csv_images, parse_json_images
-from app.errors import ServiceError
-from app.picture_body import FORM, unpack_picture
-from app.tensors import DTYPES, Inference
+from app.errors.refusals import ServiceError
+from app.requests.images import choose_parser, parse_csv_images, parse_json_images
+from app.requests.picture import FORM, unpack_picture
+from app.requests.tensors import DTYPES, Inference
 from digits.data.image_file import decode_drawing
 from digits.data.images import MAX_PIXEL, NUM_PIXELS, PIXEL_NAMES, parse_images, parse_row, unpack_images
 from digits.data.kaggle_csv import parse_table

@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from PIL import Image
 from server import ROOT, Answer, Server, attempt, serve
 
-from app.pictures_openapi import BAD_PICTURES
+from app.openapi.picture_examples import BAD_PICTURES
 from digits.data.images import MAX_PIXEL, PIXEL_NAMES
 from digits.inference.classifier import load_classifier
 from digits.inference.digit_reader import read_digits

@@ -10,9 +10,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.error_answers import answer_refusal
-from app.errors import ServiceError
-from app.server_errors import InternalError
+from app.errors.handlers import answer_refusal
+from app.errors.refusals import ServiceError
+from app.errors.server_faults import InternalError
 from digits.errors import PixelError
 
 

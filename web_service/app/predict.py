@@ -11,22 +11,24 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from app import batch, metrics_route, model_info, open_inference, page, pictures
-from app.answers import answer_json, describe_digit, get_classifier
-from app.body import parse_json, read_json_body
-from app.error_answers import handle_errors
+from app.errors.handlers import handle_errors
+from app.errors.server_faults import InternalError, ModelNotReadyError, ShuttingDownError
 from app.fast_lane import FastLane
-from app.gathering import Gatherer, read_few_images
-from app.guard import Guard
-from app.lifecycle import attend_server
-from app.loading import refuse_to_start, start_loading
-from app.metrics import Metrics
-from app.observer import Observer, take_over_access_log
-from app.openapi import document_errors, document_row, list_predict_errors, restore_nulls
-from app.openapi_settings import show_settings
-from app.reading import Pixels
-from app.schemas import Liveness, Prediction, Readiness
-from app.server_errors import InternalError, ModelNotReadyError, ShuttingDownError
+from app.middleware.access_log import Observer, take_over_access_log
+from app.middleware.limits import Guard
+from app.middleware.metrics import Metrics
+from app.middleware.shutdown import attend_server
+from app.openapi.examples import document_errors, document_row, list_predict_errors, restore_nulls
+from app.openapi.live_limits import show_settings
+from app.openapi.schemas import Liveness, Prediction, Readiness
+from app.prediction.batching import Gatherer, read_few_images
+from app.prediction.loading import refuse_to_start, start_loading
+from app.prediction.run import Pixels
+from app.requests.body import parse_json, read_json_body
+from app.routes import batch, open_inference, page, pictures
+from app.routes import metrics as metrics_route
+from app.routes import model as model_info
+from app.routes.answers import answer_json, describe_digit, get_classifier
 from app.settings import DEFAULTS, Settings, read_settings
 from digits.data.images import parse_row
 from digits.data.pixel_json import read_row_text

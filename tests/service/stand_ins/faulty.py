@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app import loading
 from app.predict import create_app
+from app.prediction import loading
 from digits.inference.classifier import Classifier, load_classifier
 
 NUM_CHECKS = 2

@@ -4,8 +4,8 @@ import os
 import time
 from pathlib import Path
 
-from app import loading
 from app.predict import create_app
+from app.prediction import loading
 from digits.inference.classifier import Classifier, load_classifier
 
 

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Request, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.errors import MethodNotAllowedError
-from app.openapi import document_errors
-from app.server_errors import InternalError
+from app.errors.refusals import MethodNotAllowedError
+from app.errors.server_faults import InternalError
+from app.openapi.examples import document_errors
 
 STATIC_PATH = "/static"
 _METHODS = ("GET", "HEAD")
-_FOLDER = Path(__file__).with_name("static")
+_FOLDER = Path(__file__).parents[1] / "static"
 _HEADERS = {
     # What is not named is not allowed, neither inline nor from elsewhere, and nobody may frame the page.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "

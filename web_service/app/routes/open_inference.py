@@ -5,11 +5,8 @@ Errors have the protocol's shape here, `{"error": "<text>"}`: its clients read n
 
 from fastapi import APIRouter, Request, Response
 
-from app.answers import answer_json, check_ready, get_classifier
-from app.body import read_body
-from app.errors import FEWER_IMAGES
-from app.gathering import read_images
-from app.open_inference_schemas import (
+from app.errors.refusals import FEWER_IMAGES
+from app.openapi.open_inference import (
     READINESS_ERRORS,
     InferenceAnswer,
     ModelMetadata,
@@ -21,7 +18,10 @@ from app.open_inference_schemas import (
     document_protocol_errors,
     list_inference_errors,
 )
-from app.tensors import INPUT_NAME, OUTPUTS, Inference
+from app.prediction.batching import read_images
+from app.requests.body import read_body
+from app.requests.tensors import INPUT_NAME, OUTPUTS, Inference
+from app.routes.answers import answer_json, check_ready, get_classifier
 from digits.data.images import NUM_PIXELS
 
 MODEL_NAME = "digits"

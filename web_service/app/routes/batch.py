@@ -4,15 +4,15 @@ from functools import partial
 
 from fastapi import APIRouter, Request, Response
 
-from app.answers import answer_json, describe_digit, get_classifier
-from app.batch_openapi import document_batch, list_batch_errors
-from app.batch_parsers import choose_parser
-from app.body import read_body
-from app.errors import FEWER_IMAGES
-from app.gathering import read_images
-from app.openapi import document_errors
-from app.reading import Reading
-from app.schemas import BatchPrediction
+from app.errors.refusals import FEWER_IMAGES
+from app.openapi.batch_examples import document_batch, list_batch_errors
+from app.openapi.examples import document_errors
+from app.openapi.schemas import BatchPrediction
+from app.prediction.batching import read_images
+from app.prediction.run import Reading
+from app.requests.body import read_body
+from app.requests.images import choose_parser
+from app.routes.answers import answer_json, describe_digit, get_classifier
 
 router = APIRouter()
 

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from uvicorn import Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.protocol import PunctualProtocol
+from app.middleware.connection import PunctualProtocol
 from app.settings import Settings
 
 logger = logging.getLogger("uvicorn.error")

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from app.batch_openapi import list_batch_errors
-from app.error_answers import Refusal, choose_shape, get_status
-from app.guard import needs_key
-from app.open_inference_schemas import list_inference_errors
-from app.openapi import list_predict_errors
-from app.pictures_openapi import list_picture_errors
+from app.errors.handlers import Refusal, choose_shape, get_status
+from app.middleware.limits import needs_key
+from app.openapi.batch_examples import list_batch_errors
+from app.openapi.examples import list_predict_errors
+from app.openapi.open_inference import list_inference_errors
+from app.openapi.picture_examples import list_picture_errors
 from app.settings import Settings
 
 _ERRORS: dict[str, Callable[[Settings], list[Refusal]]] = {

@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from app.metrics import Metrics
-from app.openapi import document_errors
-from app.server_errors import InternalError
+from app.errors.server_faults import InternalError
+from app.middleware.metrics import Metrics
+from app.openapi.examples import document_errors
 
 router = APIRouter()
 

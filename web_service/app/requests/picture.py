@@ -5,8 +5,8 @@ import logging
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field, File, FormParser, parse_options_header
 
-from app.body import name_media_type
-from app.errors import InvalidMultipartError, UnsupportedMediaTypeError, WrongFileCountError
+from app.errors.refusals import InvalidMultipartError, UnsupportedMediaTypeError, WrongFileCountError
+from app.requests.body import name_media_type
 
 BYTES = "application/octet-stream"
 FORM = "multipart/form-data"

@@ -7,7 +7,7 @@ ServiceError
 └── ShuttingDownError          503
 """
 
-from app.errors import ServiceError
+from app.errors.refusals import ServiceError
 
 
 class InternalError(ServiceError):

@@ -5,16 +5,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app.error_answers import Refusal, describe_error, get_status
-from app.errors import (
+from app.errors.handlers import Refusal, describe_error, get_status
+from app.errors.refusals import (
     BodyTooLargeError,
     InvalidJsonError,
     ServiceError,
     UnsupportedEncodingError,
     UnsupportedMediaTypeError,
 )
-from app.schemas import ErrorAnswer
-from app.server_errors import InternalError, ModelNotReadyError
+from app.errors.server_faults import InternalError, ModelNotReadyError
+from app.openapi.schemas import ErrorAnswer
 from app.settings import DEFAULTS, Settings
 from digits.data.images import MAX_PIXEL, NUM_PIXELS, PIXEL_NAMES, draw_one, parse_row
 from digits.errors import PixelError

@@ -11,9 +11,9 @@ import orjson
 from starlette.datastructures import State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.error_answers import CLIENT_GONE
-from app.metrics import Metrics
-from app.reading import Observation
+from app.errors.handlers import CLIENT_GONE
+from app.middleware.metrics import Metrics
+from app.prediction.run import Observation
 from app.settings import Settings
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")

@@ -7,7 +7,7 @@ import orjson
 from fastapi import Request, Response
 from numpy.typing import NDArray
 
-from app.server_errors import ModelNotReadyError, ShuttingDownError
+from app.errors.server_faults import ModelNotReadyError, ShuttingDownError
 from digits.inference.classifier import Classifier
 from digits.inference.line_reader import LineReader
 from digits.inference.rejection import Reason

@@ -6,7 +6,7 @@ import orjson
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from app.errors import (
+from app.errors.refusals import (
     ROW_IN_SHORT,
     SMALLER_ROW,
     BodyTooLargeError,

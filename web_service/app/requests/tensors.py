@@ -12,9 +12,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from app.body import parse_json
-from app.errors import InvalidInferenceError
-from app.reading import Pixels
+from app.errors.refusals import InvalidInferenceError
+from app.prediction.run import Pixels
+from app.requests.body import parse_json
 from digits.data.images import NUM_CLASSES, NUM_PIXELS, SIZE, check_images, parse_images
 
 INPUT_NAME = "pixels"

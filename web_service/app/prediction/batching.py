@@ -14,9 +14,9 @@ from time import perf_counter
 import numpy as np
 from fastapi import Request
 
-from app.answers import get_classifier
-from app.errors import WrongBatchSizeError
-from app.reading import Pixels, Reading, compute_in_lane, read_pixels
+from app.errors.refusals import WrongBatchSizeError
+from app.prediction.run import Pixels, Reading, compute_in_lane, read_pixels
+from app.routes.answers import get_classifier
 from digits.inference.classifier import Classifier
 
 # Five images as bytes, one or two as JSON: parsed in less time than others would notice, and without the way to a

@@ -9,8 +9,8 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import Scope
 
-from app.errors import MethodNotAllowedError, ServiceError, UnknownPathError
-from app.server_errors import InternalError
+from app.errors.refusals import MethodNotAllowedError, ServiceError, UnknownPathError
+from app.errors.server_faults import InternalError
 from digits.errors import DrawingError, PixelError
 
 CLIENT_GONE = 499

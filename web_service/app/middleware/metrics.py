@@ -20,9 +20,9 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from app.reading import Reading
-from app.schemas import ErrorCode
-from app.tallies import Distribution, Mean
+from app.middleware.tallies import Distribution, Mean
+from app.openapi.schemas import ErrorCode
+from app.prediction.run import Reading
 from digits.data.images import NUM_CLASSES
 from digits.inference.artifact import Artifact
 from digits.inference.input_statistics import measure_ink

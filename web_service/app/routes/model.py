@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, Request, Response
 
-from app.answers import answer_json, get_classifier, get_line_reader
-from app.openapi import document_errors
-from app.schemas import ModelInfo
-from app.server_errors import InternalError, ModelNotReadyError
+from app.errors.server_faults import InternalError, ModelNotReadyError
+from app.openapi.examples import document_errors
+from app.openapi.schemas import ModelInfo
+from app.routes.answers import answer_json, get_classifier, get_line_reader
 from digits.inference.artifact import Artifact
 
 router = APIRouter()

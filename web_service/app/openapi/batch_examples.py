@@ -4,10 +4,16 @@ from typing import Any
 
 import orjson
 
-from app.batch_parsers import choose_parser
-from app.error_answers import Refusal
-from app.errors import FEWER_IMAGES, BodyTooLargeError, ServiceError, UnsupportedEncodingError, WrongBatchSizeError
-from app.server_errors import InternalError, ModelNotReadyError
+from app.errors.handlers import Refusal
+from app.errors.refusals import (
+    FEWER_IMAGES,
+    BodyTooLargeError,
+    ServiceError,
+    UnsupportedEncodingError,
+    WrongBatchSizeError,
+)
+from app.errors.server_faults import InternalError, ModelNotReadyError
+from app.requests.images import choose_parser
 from app.settings import DEFAULTS, Settings
 from digits.data.images import MAX_PIXEL, NUM_PIXELS, PIXEL_NAMES, SIZE, draw_one
 from digits.errors import PixelError

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.error_answers import answer_refusal
-from app.errors import RequestTimeoutError, ServiceError, UnauthorizedError
-from app.page import is_page
-from app.server_errors import OverloadedError
+from app.errors.handlers import answer_refusal
+from app.errors.refusals import RequestTimeoutError, ServiceError, UnauthorizedError
+from app.errors.server_faults import OverloadedError
+from app.routes.page import is_page
 from app.settings import Settings
 
 # Who watches the service must reach it when it is busy, and has no key.

@@ -10,14 +10,14 @@ import numpy as np
 from fastapi import APIRouter, Request, Response
 from numpy.typing import NDArray
 
-from app.answers import answer_json, describe_digit, get_classifier, get_line_reader
-from app.body import read_body
-from app.errors import SMALLER_PICTURE
-from app.openapi import document_errors
-from app.picture_body import check_picture_type, unpack_picture
-from app.pictures_openapi import document_picture, list_picture_errors
-from app.reading import Pixels, Reading, compute_in_lane
-from app.schemas import DrawingPrediction, NumberReading
+from app.errors.refusals import SMALLER_PICTURE
+from app.openapi.examples import document_errors
+from app.openapi.picture_examples import document_picture, list_picture_errors
+from app.openapi.schemas import DrawingPrediction, NumberReading
+from app.prediction.run import Pixels, Reading, compute_in_lane
+from app.requests.body import read_body
+from app.requests.picture import check_picture_type, unpack_picture
+from app.routes.answers import answer_json, describe_digit, get_classifier, get_line_reader
 from digits.data.image_file import decode_drawing, measure_longer_side
 from digits.data.images import NUM_CLASSES, NUM_PIXELS
 from digits.inference.classifier import Classifier

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from app.body import JSON, name_media_type, parse_json
-from app.errors import InvalidTextError, UnsupportedMediaTypeError
-from app.reading import Pixels
+from app.errors.refusals import InvalidTextError, UnsupportedMediaTypeError
+from app.prediction.run import Pixels
+from app.requests.body import JSON, name_media_type, parse_json
 from digits.data.images import parse_images, unpack_images
 from digits.data.kaggle_csv import parse_table
 from digits.errors import PixelError

@@ -3,10 +3,10 @@
 import struct
 from typing import Any
 
-from app.error_answers import Refusal
-from app.errors import SMALLER_PICTURE, BodyTooLargeError, ServiceError, UnsupportedEncodingError
-from app.picture_body import BYTES, FORM, check_picture_type, unpack_picture
-from app.server_errors import InternalError, ModelNotReadyError
+from app.errors.handlers import Refusal
+from app.errors.refusals import SMALLER_PICTURE, BodyTooLargeError, ServiceError, UnsupportedEncodingError
+from app.errors.server_faults import InternalError, ModelNotReadyError
+from app.requests.picture import BYTES, FORM, check_picture_type, unpack_picture
 from app.settings import DEFAULTS, Settings
 from digits.data.image_file import decode_drawing
 from digits.errors import DrawingError

@@ -4,12 +4,18 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from app.error_answers import Refusal, describe_protocol_error
-from app.errors import FEWER_IMAGES, BodyTooLargeError, InvalidJsonError, UnsupportedEncodingError, WrongBatchSizeError
-from app.openapi import document_errors
-from app.server_errors import InternalError, ModelNotReadyError, ShuttingDownError
+from app.errors.handlers import Refusal, describe_protocol_error
+from app.errors.refusals import (
+    FEWER_IMAGES,
+    BodyTooLargeError,
+    InvalidJsonError,
+    UnsupportedEncodingError,
+    WrongBatchSizeError,
+)
+from app.errors.server_faults import InternalError, ModelNotReadyError, ShuttingDownError
+from app.openapi.examples import document_errors
+from app.requests.tensors import DTYPES, INPUT_NAME, INPUT_SHAPES, OUTPUTS, REQUEST_IN_SHORT, refuse
 from app.settings import DEFAULTS, Settings
-from app.tensors import DTYPES, INPUT_NAME, INPUT_SHAPES, OUTPUTS, REQUEST_IN_SHORT, refuse
 from digits.data.images import MAX_PIXEL, NUM_PIXELS, draw_one
 
 READINESS_ERRORS = (InternalError(), ModelNotReadyError(), ShuttingDownError())

@@ -1,0 +1,1 @@
+"""The loaded models, and what computes with them. Imports `errors`."""

@@ -1,0 +1,1 @@
+"""The paths that are served, a file for each family of them. Imports every room but `middleware`."""
