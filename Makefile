@@ -59,7 +59,7 @@ validate: $(READY) ## Train on 50,000 of the training digits and score the other
 
 .PHONY: model_card
 model_card: $(READY) ## Make the tables and pictures of docs/model-card.md from the model and the benchmarks' files
-	$(PYTHON) benchmarks/model_card.py
+	$(PYTHON) -m benchmarks.model_card.make
 
 .PHONY: notebook
 notebook: $(READY) ## Run baseline.ipynb from top to bottom, about 15 minutes; QUICK=1: a slice, into reports/
@@ -87,7 +87,7 @@ test_client: ## Post row_data.json to the running server
 
 .PHONY: screenshot
 screenshot: $(READY) ## Draw on the page in a browser and write docs/page.png, the picture in README.md
-	$(PYTHON) tests/service/screenshot.py
+	$(PYTHON) -m tests.service.screenshot
 
 .PHONY: docker_build
 docker_build: ## Build the image digit_recognizer:v1

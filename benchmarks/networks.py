@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from benchmarks import ROOT
 from digits.inference.classifier import Classifier, load_classifier
 from digits.inference.line_reader import LineReader, load_line_reader
 
-MODELS = Path(__file__).resolve().parents[1] / "models"
+MODELS = ROOT / "models"
 SHIPPED, LINES = MODELS / "digits.h5", MODELS / "lines.h5"
 
 

@@ -11,8 +11,9 @@ import pytest
 
 from digits.data.dataset import read_labelled_images
 from digits.data.images import PIXEL_NAMES
+from tests.conftest import ROOT
 
-DATA = Path(__file__).resolve().parents[1] / "data"
+DATA = ROOT / "data"
 NUM_DIGITS = {"train.csv.gz": 60_000, "test.csv.gz": 10_000}
 
 

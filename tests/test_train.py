@@ -16,8 +16,8 @@ import pytest
 from digits.data.dataset import read_images
 from digits.data.images import make_batch
 from digits.inference.classifier import load_classifier
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 EPOCHS = 3
 
 

@@ -5,14 +5,14 @@ import re
 import shutil
 import subprocess
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.conftest import ROOT
+
 # Each folder that `kubectl apply -k` is told to apply.
 ON_EKS = ("kube-config", "kube-overlays/production", "kube-overlays/tls", "kube-overlays/canary")
 KUSTOMIZATIONS = (*ON_EKS, "kube-overlays/local")

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from manifests import get_container, get_only, render
-from simulate_autoscaler import Setting, simulate, spike, waves
+from tests.deploy.manifests import get_container, get_only, render
+from tests.deploy.simulate_autoscaler import Setting, simulate, spike, waves
 
 
 def test_simulated_settings_are_the_committed_ones() -> None:

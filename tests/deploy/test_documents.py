@@ -5,7 +5,8 @@ import subprocess
 import sys
 
 import pytest
-from manifests import ROOT, get_instruction
+
+from tests.deploy.manifests import ROOT, get_instruction
 
 DOCUMENTS = ("README.md", "docs/deployment.md", "docs/capacity.md")
 # What a person types from the root, whatever else changes.

@@ -6,7 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from manifests import (
+
+from tests.deploy.manifests import (
     ROOT,
     get_container,
     get_instruction,

@@ -9,7 +9,8 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
-from manifests import (
+
+from tests.deploy.manifests import (
     DEFAULT_IMAGE,
     KUSTOMIZATIONS,
     ON_EKS,

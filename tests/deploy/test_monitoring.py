@@ -2,19 +2,24 @@
 
 import json
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from manifests import KUSTOMIZATIONS, ROOT, Object, get_container, get_only, read_objects, render, validate
 from prometheus_client.parser import text_string_to_metric_families
 
-sys.path.insert(0, str(ROOT / "tests" / "service"))
-from server import Server, copy_model, serve
-
-sys.path.insert(0, str(ROOT / "web_service"))
 from app.middleware.limits import HEALTH_PATHS
+from tests.deploy.manifests import (
+    KUSTOMIZATIONS,
+    ROOT,
+    Object,
+    get_container,
+    get_only,
+    read_objects,
+    render,
+    validate,
+)
+from tests.service.server import Server, copy_model, serve
 
 COMPONENT = ROOT / "kube-config" / "components" / "monitoring"
 # What Prometheus adds to every sample of a pod.

@@ -3,7 +3,18 @@
 import re
 
 import pytest
-from manifests import KUSTOMIZATIONS, ON_EKS, ROOT, get_container, get_only, get_pod, read_objects, render, select_kind
+
+from tests.deploy.manifests import (
+    KUSTOMIZATIONS,
+    ON_EKS,
+    ROOT,
+    get_container,
+    get_only,
+    get_pod,
+    read_objects,
+    render,
+    select_kind,
+)
 
 
 @pytest.fixture(params=["kube-config/gateway-deployment.yaml", *KUSTOMIZATIONS])

@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 import yaml
-from manifests import ROOT, get_container, get_only
+
+from tests.deploy.manifests import ROOT, get_container, get_only
 
 IMAGE = "<account>.dkr.ecr.us-east-1.amazonaws.com/mlzoomcamp-images:digit_recognizer-v1"
 CERTIFICATE = "arn:aws:acm:us-east-1:<account>:certificate/1"

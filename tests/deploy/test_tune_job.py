@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from manifests import ROOT, get_container, get_pod, read_objects
+
+from tests.deploy.manifests import ROOT, get_container, get_pod, read_objects
 
 JOB = "kube-config/tune-job.yaml"
 DOCKERFILE = ROOT / "kube-config" / "tune.Dockerfile"

@@ -1,22 +1,17 @@
 """The committed models/digits.h5: as accurate as it says, calibrated, steady under small changes."""
 
 import re
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks.reading.robustness import MEAN, SHIFTS, change, measure_robustness
 from digits.data.dataset import LabelledImages, read_labelled_images
 from digits.data.images import draw_one, make_batch
 from digits.inference.classifier import Classifier, load_classifier
 from digits.training.metrics import evaluate
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "benchmarks"))
-
-from robustness import MEAN, SHIFTS, change, measure_robustness  # noqa: E402  # found by the path above
+from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="module")

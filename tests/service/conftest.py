@@ -1,13 +1,10 @@
 import json
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from server import ROOT, Server, serve
 
-# As `--app-dir web_service` does for the server.
-sys.path.insert(0, str(ROOT / "web_service"))
+from tests.service.server import ROOT, Server, serve
 
 
 @pytest.fixture(scope="session")

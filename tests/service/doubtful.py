@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from server import ROOT
 
 from digits.data.dataset import read_labelled_images
 from digits.data.images import MAX_PIXEL
 from digits.inference.classifier import load_classifier
 from digits.inference.line_reader import load_line_reader, read_number
+from tests.service.server import ROOT
 
 
 def paint_doubtful_line() -> Image.Image:

@@ -1,6 +1,6 @@
 """Two instances behind HAProxy, under load, replaced one after the other.
 
-`python tests/service/rolling.py [times]` is the long form; test_rolling.py runs a short one. HAProxy is told to try
+`python -m tests.service.rolling [times]` is the long form; test_rolling.py runs a short one. HAProxy is told to try
 nothing twice, so every request that a replacement costs is seen.
 """
 
@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from server import JSON, ROOT, TIMEOUT_SECONDS, attempt
+from tests.service.server import JSON, ROOT, TIMEOUT_SECONDS, attempt
 
 # The proxy asks every 100 ms, so it knows long before the instance stops listening.
 DRAIN_SECONDS = "1"

@@ -3,10 +3,11 @@
 import tempfile
 from pathlib import Path
 
-from browser import open_browser
-from pen import write
 from playwright.sync_api import expect
-from server import ROOT, serve
+
+from tests.service.browser import open_browser
+from tests.service.pen import write
+from tests.service.server import ROOT, serve
 
 DIGIT = 2
 PATH = ROOT / "docs" / "page.png"

@@ -16,7 +16,8 @@ from typing import Any
 
 import h5py
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.conftest import ROOT
+
 STAND_INS = Path(__file__).with_name("stand_ins")
 JSON = {"Content-Type": "application/json"}
 TIMEOUT_SECONDS = 60

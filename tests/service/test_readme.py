@@ -6,9 +6,9 @@ import sys
 from typing import Any
 
 import pytest
-from server import ROOT, Server
 
 from app.settings import ENV_PREFIX, Settings
+from tests.service.server import ROOT, Server
 
 README = (ROOT / "README.md").read_text()
 ROWS = [[cell.strip().strip("`") for cell in line.strip("| ").split("|")] for line in README.splitlines()]

@@ -1,9 +1,9 @@
 import pytest
 from pydantic import ValidationError
-from server import ROOT
 
 from app.settings import ENV_PREFIX, Settings, read_settings
 from digits.errors import ConfigurationError
+from tests.service.server import ROOT
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,106 @@
+"""The pictures of docs/model-card.md. Colours of Okabe and Ito, which the colour-blind tell apart."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from benchmarks.reading.corruptions import CORRUPTIONS, corrupt
+from benchmarks.results import Row
+from digits.training.metrics import NUM_CALIBRATION_BINS, measure_calibration_error
+from digits.training.reports import draw_confusion_matrix, draw_misread_digits
+
+BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#666666"
+DIGITS_IN_A_STRIP = 8
+
+
+def save_pictures(
+    folder: Path,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.float32],
+    files: dict[str, list[Row]],
+) -> list[Path]:
+    """Draw the pictures.
+
+    Args:
+        folder: Made if need be.
+        images: uint8 `(n, 28, 28)`, the test digits.
+        labels: int64 `(n,)`, 0-9.
+        probabilities: float32 `(n, 10)`, the model's.
+        files: The lines of each benchmark's CSV by its name.
+
+    Returns:
+        The files written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    figures = {
+        "misread.png": draw_misread_digits(images, labels, probabilities),
+        "confusion.png": draw_confusion_matrix(labels, probabilities.argmax(axis=1)),
+        "calibration.png": draw_calibration(labels, probabilities),
+        "corruptions.png": draw_corruptions(images[:DIGITS_IN_A_STRIP], files["robustness"]),
+    }
+    for name, figure in figures.items():
+        # No date or version inside, so that the same figures give the same bytes.
+        figure.savefig(folder / name, dpi=80, metadata={"Software": None})
+    return [folder / name for name in figures]
+
+
+def _make_figure(width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def draw_calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Figure:
+    """Draw the share read right, and the number of digits, by confidence."""
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    bins = np.minimum((confidence * NUM_CALIBRATION_BINS).astype(int), NUM_CALIBRATION_BINS - 1)
+    counts = np.bincount(bins, minlength=NUM_CALIBRATION_BINS)
+    filled = np.flatnonzero(counts)
+    mean_confidence, share_right = (
+        np.bincount(bins, weights=values, minlength=NUM_CALIBRATION_BINS)[filled] / counts[filled]
+        for values in (confidence, right)
+    )
+    # Two standard errors of a share; a bin of few digits tells little.
+    margin = 2 * np.sqrt(mean_confidence * (1 - mean_confidence) / counts[filled])
+    figure = _make_figure(5.5, 6)
+    curve, histogram = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    curve.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="perfect")
+    curve.errorbar(
+        mean_confidence, share_right, yerr=margin, fmt="o", capsize=3, color=BLUE, label="model, ± 2 standard errors"
+    )
+    curve.set(title=_title_calibration(labels, probabilities), ylabel="Share read right", ylim=(-0.05, 1.15))
+    curve.legend(loc="lower right")
+    edges = np.arange(NUM_CALIBRATION_BINS) / NUM_CALIBRATION_BINS
+    histogram.bar(edges, counts, width=1 / NUM_CALIBRATION_BINS, align="edge", color=ORANGE, edgecolor="white")
+    histogram.set(yscale="log", ylabel="Digits", xlabel="Confidence", xlim=(0, 1.02))
+    for axes in (curve, histogram):
+        axes.grid(visible=True, alpha=0.3)
+    return figure
+
+
+def _title_calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> str:
+    error = measure_calibration_error(probabilities, labels)
+    return f"Calibration on {len(labels):,} test digits: error {100 * error:.2f} %"
+
+
+def draw_corruptions(images: NDArray[np.uint8], lines: list[Row]) -> Figure:
+    """Draw a strip of digits for each corruption, with its error where that was measured."""
+    percents = {row["row"]: float(row["percent"]) for row in lines}
+    strips = {"clean": images, **{name: corrupt(images, name) for name in CORRUPTIONS}}
+    figure = _make_figure(11, 3.7)
+    figure.suptitle("The same digits, clean and under each corruption")
+    for axes, (name, strip) in zip(figure.subplots(4, 4).flat, strips.items(), strict=True):
+        _show_strip(axes, strip)
+        error = f": {percents[name]:.1f} % misread" if name in percents else ""
+        axes.set_title(f"{name}{error}", fontsize=9)
+    return figure
+
+
+def _show_strip(axes: Axes, strip: NDArray[np.uint8]) -> None:
+    axes.imshow(np.concatenate(list(np.pad(strip, ((0, 0), (0, 0), (1, 1)))), axis=1), cmap="gray_r", vmin=0, vmax=255)
+    axes.axis("off")

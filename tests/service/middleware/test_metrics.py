@@ -1,0 +1,144 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from digits.data.images import PIXEL_NAMES
+from tests.service.server import JSON, Server, copy_model, serve
+
+RAW = {"Content-Type": "application/octet-stream"}
+STATISTICS = {"mean_ink": 33.3, "centre_row": 13.5, "centre_column": 13.25, "confidence": 0.99}
+
+Samples = dict[tuple[str, ...], float]
+
+
+@pytest.fixture(scope="module")
+def metered_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A service of this module's own, whose model knows what it was trained on."""
+    folder = tmp_path_factory.mktemp("metered")
+    path = copy_model(folder / "digits.h5", {"input_statistics": STATISTICS})
+    with serve(folder, DIGITS_MODEL_PATH=str(path)) as running:
+        yield running
+
+
+def read(server: Server) -> Samples:
+    """Return `{(name, label value, ...): value}`, the labels sorted by name."""
+    answer = server.request("GET", "/metrics")
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    families = text_string_to_metric_families(answer.body.decode())
+    return {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
+
+
+def difference(before: Samples, after: Samples) -> Samples:
+    """Return what grew, without what `/metrics` itself adds."""
+    grown = {name: value - before.get(name, 0) for name, value in after.items()}
+    return {name: value for name, value in grown.items() if value and "/metrics" not in name}
+
+
+def test_metrics_count_requests_by_route_and_status(metered_server: Server, row: dict[str, Any]) -> None:
+    before = read(metered_server)
+    metered_server.post(row)
+    metered_server.post({})
+    metered_server.request("GET", "/healthz")
+    grown = difference(before, read(metered_server))
+    requests = {name[1:]: value for name, value in grown.items() if name[0] == "digits_http_requests_total"}
+    assert requests == {("POST", "/predict", "200"): 1, ("POST", "/predict", "422"): 1, ("GET", "/healthz", "200"): 1}
+    assert grown["digits_http_request_duration_seconds_count", "/predict"] == 2
+
+
+def test_metrics_do_not_grow_with_what_clients_make_up(metered_server: Server) -> None:
+    before = read(metered_server)
+    for number in range(20):
+        metered_server.request("GET", f"/made-up-{number}")
+        metered_server.request("PROPFIND", f"/made-up-{number}")
+    grown = difference(before, read(metered_server))
+    requests = {name[1:]: value for name, value in grown.items() if name[0] == "digits_http_requests_total"}
+    assert requests == {("other", "other", "404"): 40}
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [(b"{", "invalid_json"), (b"{}", "missing_pixel"), (b"[]", "not_an_object")],
+)
+def test_metrics_count_refusals_by_code(metered_server: Server, body: bytes, code: str) -> None:
+    before = read(metered_server)
+    metered_server.request("POST", "/predict", body, JSON)
+    grown = difference(before, read(metered_server))
+    assert grown["digits_rejected_requests_total", code] == 1
+
+
+def test_metrics_count_digits_confidences_and_batches(metered_server: Server, row: dict[str, Any]) -> None:
+    before = read(metered_server)
+    image = bytes(row[name] for name in PIXEL_NAMES)
+    predictions = [metered_server.post(row).json]
+    predictions += metered_server.request("POST", "/predict/batch", image * 20, RAW).json["predictions"]
+    grown = difference(before, read(metered_server))
+    assert grown["digits_predictions_total", "1"] == 21
+    assert grown["digits_prediction_confidence_count",] == 21
+    assert grown["digits_prediction_confidence_sum",] == pytest.approx(sum(one["confidence"] for one in predictions))
+    assert (grown["digits_batch_images_count",], grown["digits_batch_images_sum",]) == (2, 21)
+    assert grown["digits_batch_images_bucket", "20.0"] == 2
+    assert grown["digits_batch_images_bucket", "10.0"] == 1
+
+
+def test_metrics_split_a_predictions_time(metered_server: Server, row: dict[str, Any]) -> None:
+    before = read(metered_server)
+    metered_server.post(row)
+    grown = difference(before, read(metered_server))
+    phases = {phase: grown["digits_prediction_phase_seconds_sum", phase] for phase in ("parse", "inference", "rest")}
+    assert all(seconds > 0 for seconds in phases.values())
+    assert sum(phases.values()) == pytest.approx(grown["digits_http_request_duration_seconds_sum", "/predict"])
+
+
+def test_metrics_measure_ink_and_centre_of_mass(metered_server: Server) -> None:
+    before = read(metered_server)
+    image = bytearray(784)
+    image[5 * 28 + 20] = 100
+    image[7 * 28 + 20] = 100
+    metered_server.request("POST", "/predict/batch", bytes(image) + bytes(784), RAW)
+    grown = difference(before, read(metered_server))
+    assert grown["digits_input_mean_ink_sum",] == pytest.approx(200 / 784)
+    assert grown["digits_input_mean_ink_count",] == 2
+    # A blank image has no centre.
+    assert (grown["digits_input_centre_row_sum",], grown["digits_input_centre_row_count",]) == (6, 1)
+    assert (grown["digits_input_centre_column_sum",], grown["digits_input_centre_column_count",]) == (20, 1)
+
+
+def test_metrics_tell_what_the_model_was_trained_on(metered_server: Server) -> None:
+    samples = read(metered_server)
+    assert {name: samples[f"digits_training_{name}",] for name in STATISTICS} == STATISTICS
+    model = metered_server.request("GET", "/model").json["model"]
+    assert samples["digits_model_info", model] == 1
+
+
+def test_metrics_of_a_model_that_tells_nothing_have_no_training_statistics(tmp_path: Path) -> None:
+    path = copy_model(tmp_path / "digits.h5", {"input_statistics": {"mean_ink": "much"}})
+    with serve(tmp_path, DIGITS_MODEL_PATH=str(path)) as server:
+        assert not [name for name in read(server) if name[0].startswith("digits_training_")]
+
+
+def test_metrics_count_themselves_in_flight(metered_server: Server) -> None:
+    assert read(metered_server)["digits_http_requests_in_flight",] == 1
+
+
+def test_metrics_answer_before_the_model_is_loaded(held_back_server: Server) -> None:
+    before = read(held_back_server)
+    held_back_server.post({})
+    grown = difference(before, read(held_back_server))
+    assert grown["digits_rejected_requests_total", "model_not_ready"] == 1
+    assert grown["digits_http_requests_total", "POST", "/predict", "503"] == 1
+
+
+def test_metrics_count_faults(faulty_server: Server, row: dict[str, Any]) -> None:
+    before = read(faulty_server)
+    faulty_server.post(row)
+    grown = difference(before, read(faulty_server))
+    assert grown["digits_http_requests_total", "POST", "/predict", "500"] == 1
+    assert grown["digits_rejected_requests_total", "internal_error"] == 1
+
+
+def test_metrics_know_the_process(metered_server: Server) -> None:
+    assert 0 < read(metered_server)["process_resident_memory_bytes",] < 150e6

@@ -1,0 +1,180 @@
+import json
+import re
+import tomllib
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from digits.data.images import PIXEL_NAMES
+from tests.service.server import JSON, ROOT, Answer, Server
+
+# A request for each code that is documented; the answer must be the documented example to the letter.
+REFUSED: dict[str, Callable[[Server, dict[str, Any]], Answer]] = {
+    "invalid_json": lambda server, row: server.request("POST", "/predict", '{"pixel0": 0', JSON),
+    "body_too_large": lambda server, row: server.request("POST", "/predict", b" " * (1024 * 1024 + 1), JSON),
+    "unsupported_media_type": lambda server, row: server.request(
+        "POST", "/predict", "", {"Content-Type": "text/plain"}
+    ),
+    "unsupported_content_encoding": lambda server, row: server.request(
+        "POST", "/predict", "", {**JSON, "Content-Encoding": "gzip"}
+    ),
+    "not_an_object": lambda server, row: server.post([]),
+    "missing_pixel": lambda server, row: server.post({name: row[name] for name in row if name != "pixel12"}),
+    "unknown_field": lambda server, row: server.post({**row, "label": 1}),
+    "not_a_number": lambda server, row: server.post({**row, "pixel12": "0"}),
+    "pixel_out_of_range": lambda server, row: server.post({**row, "pixel12": 256}),
+}
+
+V2_PATHS = [
+    f"/v2{path}"
+    for path in ("", "/health/live", "/health/ready", "/models/digits", "/models/digits/infer", "/models/digits/ready")
+]
+PATHS = ["/", "/healthcheck", "/healthz", "/metrics", "/model", "/predict", "/predict/batch", "/predict/image"]
+PATHS += ["/read", "/readyz", *V2_PATHS]
+
+
+@pytest.fixture(scope="module")
+def openapi(server: Server) -> dict[str, Any]:
+    document: dict[str, Any] = server.request("GET", "/openapi.json").json
+    return document
+
+
+def get_operation(openapi: dict[str, Any], path: str) -> dict[str, Any]:
+    (operation,) = openapi["paths"][path].values()
+    return dict(operation)
+
+
+def list_examples(openapi: dict[str, Any], path: str) -> dict[str, tuple[int, Any]]:
+    """Return `{code: (status, body)}` of the errors that are documented for a path."""
+    return {
+        code: (int(status), example["value"])
+        for status, response in get_operation(openapi, path)["responses"].items()
+        for code, example in response["content"].get("application/json", {}).get("examples", {}).items()
+    }
+
+
+def get_row_schema(openapi: dict[str, Any]) -> dict[str, Any]:
+    body = get_operation(openapi, "/predict")["requestBody"]["content"]["application/json"]
+    schema: dict[str, Any] = body["schema"]
+    return schema
+
+
+def make_validator(openapi: dict[str, Any], name: str) -> Draft202012Validator:
+    return Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": openapi["components"]})
+
+
+def test_openapi_documents_every_path_and_no_other(openapi: dict[str, Any], server: Server) -> None:
+    assert sorted(openapi["paths"]) == PATHS
+    for path, operations in openapi["paths"].items():
+        for method in operations:
+            assert server.request(method.upper(), path).status not in (404, 405)
+
+
+def test_openapi_example_row_is_read_as_a_1(openapi: dict[str, Any], server: Server) -> None:
+    body = get_operation(openapi, "/predict")["requestBody"]["content"]["application/json"]
+    answer = server.post(body["example"])
+    assert (answer.status, answer.json["digit"]) == (200, 1)
+
+
+def test_openapi_pixel_pattern_matches_the_784_names_and_no_other(openapi: dict[str, Any]) -> None:
+    pattern = get_row_schema(openapi)["propertyNames"]["pattern"]
+    digits = [str(number) for number in range(2000)] + ["".join(pair) for pair in product("0123456789", repeat=2)]
+    candidates = {f"pixel{number}" for number in digits} | {"pixel", "Pixel1", "pixel1 ", " pixel1", "pixel-1", "label"}
+    assert {name for name in candidates if re.search(pattern, name)} == set(PIXEL_NAMES)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_valid"),
+    [
+        ({}, True),
+        ({"pixel0": 0.5}, True),
+        ({"pixel0": 255}, True),
+        ({"pixel0": 256}, False),
+        ({"pixel0": -1}, False),
+        ({"pixel0": "0"}, False),
+        ({"pixel0": None}, False),
+        ({"pixel0": True}, False),
+        ({"label": 1}, False),
+    ],
+)
+def test_openapi_row_schema_agrees_with_the_service(
+    openapi: dict[str, Any], server: Server, row: dict[str, Any], changes: dict[str, Any], is_valid: bool
+) -> None:
+    row.update(changes)
+    assert Draft202012Validator(get_row_schema(openapi)).is_valid(row) is is_valid
+    assert (server.post(row).status == 200) is is_valid
+
+
+def test_openapi_row_schema_asks_for_every_pixel(openapi: dict[str, Any], row: dict[str, Any]) -> None:
+    del row["pixel783"]
+    assert not Draft202012Validator(get_row_schema(openapi)).is_valid(row)
+
+
+@pytest.mark.parametrize("code", REFUSED)
+def test_openapi_error_example_is_the_answer_itself(
+    openapi: dict[str, Any], server: Server, row: dict[str, Any], code: str
+) -> None:
+    answer = REFUSED[code](server, row)
+    assert (answer.status, answer.json) == list_examples(openapi, "/predict")[code]
+
+
+def test_openapi_example_of_a_fault_is_the_answer_itself(
+    openapi: dict[str, Any], faulty_server: Server, row: dict[str, Any]
+) -> None:
+    answer = faulty_server.post(row)
+    assert (answer.status, answer.json) == list_examples(openapi, "/predict")["internal_error"]
+
+
+def test_openapi_example_of_a_model_not_ready_is_the_answer_itself(
+    openapi: dict[str, Any], held_back_server: Server
+) -> None:
+    for path in ("/readyz", "/healthcheck"):
+        answer = held_back_server.request("GET", path)
+        assert (answer.status, answer.json) == list_examples(openapi, path)["model_not_ready"]
+        documented = get_operation(openapi, path)["responses"]["503"]["headers"]
+        assert all(name in answer.headers for name in documented)
+        assert list(documented) == ["Retry-After"]
+
+
+def test_openapi_documents_every_code_of_the_service(openapi: dict[str, Any]) -> None:
+    anywhere = set(re.findall(r"`([a-z_]+)`", openapi["info"]["description"]))
+    codes = set(openapi["components"]["schemas"]["ErrorDetail"]["properties"]["code"]["enum"])
+    assert set(list_examples(openapi, "/predict")) == {*REFUSED, "internal_error", "model_not_ready"}
+    documented = {code for path in set(openapi["paths"]) - set(V2_PATHS) for code in list_examples(openapi, path)}
+    assert codes == documented | anywhere
+    assert "not_found" in anywhere
+
+
+def test_openapi_answers_match_their_schemas(openapi: dict[str, Any], server: Server, row: dict[str, Any]) -> None:
+    make_validator(openapi, "Prediction").validate(server.post(row).json)
+    make_validator(openapi, "Liveness").validate(server.request("GET", "/healthz").json)
+    make_validator(openapi, "Readiness").validate(server.request("GET", "/readyz").json)
+    make_validator(openapi, "Readiness").validate(server.request("GET", "/healthcheck").json)
+    for _, example in list_examples(openapi, "/predict").values():
+        make_validator(openapi, "ErrorAnswer").validate(example)
+
+
+def test_openapi_describes_every_field(openapi: dict[str, Any]) -> None:
+    schemas = openapi["components"]["schemas"]
+    assert {"ErrorAnswer", "ErrorDetail", "Liveness", "Prediction", "Readiness"} <= set(schemas)
+    fields = [field for schema in schemas.values() for field in schema["properties"].values()]
+    assert all("description" in field or "$ref" in field for field in fields)
+
+
+def test_openapi_has_the_version_of_the_package(openapi: dict[str, Any]) -> None:
+    package = tomllib.loads(Path(ROOT, "pyproject.toml").read_text())["project"]
+    assert openapi["info"]["version"] == package["version"]
+
+
+def test_docs_shows_the_openapi_document(server: Server) -> None:
+    answer = server.request("GET", "/docs")
+    assert answer.status == 200
+    assert b"/openapi.json" in answer.body
+
+
+def test_openapi_document_is_the_same_each_time(openapi: dict[str, Any], server: Server) -> None:
+    assert json.dumps(server.request("GET", "/openapi.json").json) == json.dumps(openapi)

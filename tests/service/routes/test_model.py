@@ -1,0 +1,51 @@
+import hashlib
+from pathlib import Path
+
+from jsonschema import Draft202012Validator
+
+from tests.service.server import ROOT, Server, copy_model, serve
+
+MODEL = ROOT / "models" / "digits.h5"
+
+
+def test_model_is_named_as_in_its_predictions(server: Server) -> None:
+    answer = server.request("GET", "/model")
+    assert answer.status == 200
+    assert list(answer.json) == ["model", "sha256", "provenance", "accuracy", "lines"]
+    assert answer.json["model"] == server.request("GET", "/readyz").json["model"]
+
+
+def test_model_tells_the_hash_of_the_file(server: Server) -> None:
+    sha256 = hashlib.sha256(MODEL.read_bytes()).hexdigest()
+    assert server.request("GET", "/model").json["sha256"] == sha256
+
+
+def test_model_tells_what_the_file_tells(server: Server) -> None:
+    info = server.request("GET", "/model").json
+    assert {"config", "data", "metrics", "packages"} <= set(info["provenance"])
+    assert info["accuracy"] == info["provenance"]["metrics"]["accuracy"]
+    assert len(info["provenance"]["data"]["sha256"]) == 64
+
+
+def test_model_tells_of_the_one_that_reads_lines(server: Server) -> None:
+    lines = server.request("GET", "/model").json["lines"]
+    assert lines["sha256"] == hashlib.sha256((ROOT / "models" / "lines.h5").read_bytes()).hexdigest()
+    assert lines["model"] == lines["sha256"][:12]
+    assert "lines_read" in lines["provenance"]
+
+
+def test_model_without_provenance_tells_none(tmp_path: Path) -> None:
+    path = copy_model(tmp_path / "digits.h5", {})
+    with serve(tmp_path, DIGITS_MODEL_PATH=str(path)) as server:
+        info = server.request("GET", "/model").json
+        assert (info["accuracy"], info["provenance"]) == (None, {})
+
+
+def test_model_before_it_is_loaded_answers_503(held_back_server: Server) -> None:
+    assert held_back_server.request("GET", "/model").error["code"] == "model_not_ready"
+
+
+def test_openapi_model_answer_matches_its_schema(server: Server) -> None:
+    openapi = server.request("GET", "/openapi.json").json
+    schema = {"$ref": "#/components/schemas/ModelInfo", "components": openapi["components"]}
+    Draft202012Validator(schema).validate(server.request("GET", "/model").json)
