@@ -17,17 +17,18 @@ import keras
 import tensorflow as tf
 from absl import logging
 
-from digits.data.dataset import HELD_OUT, LabelledImages, hold_out, read_labelled_images
+from digits.data.dataset import LabelledImages, read_labelled_images
 from digits.data.images import make_batch
 from digits.errors import ConfigurationError, end_in_one_line
-from digits.inference.artifact import write_artifact
 from digits.networks.classifier import build_network, count_multiply_adds, fold_temperature
 from digits.training.checkpoint import warn_of_interrupted_run
 from digits.training.classifier import FAST, TrainingConfig, fit_network
+from digits.training.export import write_artifact
 from digits.training.metrics import Evaluation, evaluate, fit_temperature
 from digits.training.provenance import describe_run
 from digits.training.rejector import configure_acceptance, train_acceptance
 from digits.training.reports import save_reports
+from digits.training.split import HELD_OUT, hold_out
 
 DATA, TEST, MODEL = Path("data/train.csv.gz"), Path("data/test.csv.gz"), Path("models/digits.h5")
 OWN_HOLD_OUT = 0.2

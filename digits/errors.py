@@ -99,7 +99,7 @@ class ArtifactError(InvalidInputError):
 
 
 class ServingGraphError(ArtifactError):
-    """An .h5 is a Keras model but carries no serving graph, and Keras is not installed to stand in."""
+    """An .h5 is a Keras model but carries no serving graph."""
 
 
 @contextmanager

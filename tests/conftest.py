@@ -82,7 +82,7 @@ def shared_artifact(
     small_batch: NDArray[np.float32],
 ) -> Path:
     """An artifact of the tiny network; read it, never change it."""
-    from digits.inference.artifact import write_artifact
+    from digits.training.export import write_artifact
 
     path = tmp_path_factory.mktemp("artifact") / "tiny.h5"
     write_artifact(path, tiny_network, tiny_provenance, small_batch)
@@ -100,7 +100,7 @@ def tiny_acceptance_network(tiny_network: "keras.Model") -> "keras.Model":
 @pytest.fixture(scope="session")
 def tiny_graph(tiny_acceptance_network: "keras.Model", small_batch: NDArray[np.float32]) -> bytes:
     """The same as ONNX."""
-    from digits.inference.artifact import export_graph
+    from digits.training.export import export_graph
 
     return export_graph(tiny_acceptance_network, small_batch)[0]
 
@@ -110,7 +110,7 @@ def judging_artifact(
     tmp_path: Path, tiny_network: "keras.Model", tiny_graph: bytes, small_batch: NDArray[np.float32]
 ) -> Path:
     """An artifact with an acceptance network, which accepts nothing."""
-    from digits.inference.artifact import write_artifact
+    from digits.training.export import write_artifact
 
     provenance = {"acceptance": {"thresholds": {"acceptance": 0.9, "confidence": 0.2}}, "note": "kept"}
     write_artifact(tmp_path / "judging.h5", tiny_network, provenance, small_batch, tiny_graph)

@@ -247,4 +247,4 @@ def _join(words: Iterable[str]) -> str:
 
 def say_missing(name: str, lines: str = "") -> str:
     """Say that a figure was not measured yet."""
-    return f"Not measured yet: no `benchmarks/{name}.csv`{lines}."
+    return f"Not measured yet: no figures of `{name}` below benchmarks/{lines}."

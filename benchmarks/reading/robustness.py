@@ -21,9 +21,10 @@ from benchmarks import ROOT
 from benchmarks.networks import SHIPPED
 from benchmarks.reading.corruptions import CORRUPTIONS, corrupt
 from benchmarks.results import write_rows
-from digits.data.dataset import HELD_OUT, LabelledImages, hold_out, read_labelled_images
+from digits.data.dataset import LabelledImages, read_labelled_images
 from digits.data.images import make_batch
 from digits.inference.classifier import load_classifier
+from digits.training.split import HELD_OUT, hold_out
 
 RESULTS = ROOT / "benchmarks/reading/robustness.csv"
 AT_ONCE = 500

@@ -33,13 +33,14 @@ import tensorflow as tf
 from benchmarks import ROOT
 from benchmarks.reading.robustness import MEAN, measure_robustness
 from benchmarks.training.variants import DEFAULT, VARIANTS, Variant
-from digits.data.dataset import HELD_OUT, LabelledImages, hold_out, read_labelled_images
+from digits.data.dataset import LabelledImages, read_labelled_images
 from digits.data.images import make_batch
 from digits.inference.artifact import read_artifact
 from digits.networks.classifier import count_multiply_adds, fold_temperature
 from digits.training.classifier import TrainingConfig
 from digits.training.keras_file import load_network
 from digits.training.metrics import evaluate, fit_temperature
+from digits.training.split import HELD_OUT, hold_out
 
 RESULTS = ROOT / "benchmarks/training/training.csv"
 KAGGLE_SCORED = 28 / 70

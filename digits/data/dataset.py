@@ -15,14 +15,10 @@ from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 
-from digits.data.images import NUM_CLASSES, PIXEL_NAMES, SIZE
+from digits.data.images import PIXEL_NAMES, SIZE
 from digits.data.kaggle_csv import LABEL_NAME, read_rows
-from digits.errors import ConfigurationError, DatasetError, TableError
-
-HELD_OUT = 1 / 6
-"""Of MNIST's 60,000 training digits: the 10,000 that settings are chosen on."""
+from digits.errors import DatasetError, TableError
 
 
 @dataclass(frozen=True)
@@ -68,28 +64,6 @@ def read_images(path: Path) -> NDArray[np.uint8]:
         DatasetError: As `read_labelled_images`.
     """
     return _read_cells(path, PIXEL_NAMES).reshape(-1, SIZE, SIZE)
-
-
-def hold_out(digits: LabelledImages, fraction: float = 0.2, seed: int = 42) -> tuple[LabelledImages, LabelledImages]:
-    """Split into what is trained on and what is held out, each label in proportion.
-
-    Raises:
-        ConfigurationError: If the fraction is not between 0 and 1.
-        DatasetError: If there are too few digits of some label to split.
-    """
-    if not 0 < fraction < 1:
-        raise ConfigurationError(f"Received {fraction} of the digits to hold out, expected a share between 0 and 1.")
-    try:
-        kept, held_out = train_test_split(
-            np.arange(len(digits)), test_size=fraction, random_state=seed, stratify=digits.labels
-        )
-    except ValueError as error:
-        counts = np.bincount(digits.labels, minlength=NUM_CLASSES).tolist()
-        raise DatasetError(
-            f"Received {len(digits)} digits with {counts} of the labels 0-9, expected enough of each to hold out "
-            f"{fraction:.0%}; use a larger file, or name a separate test file."
-        ) from error
-    return digits.take(kept), digits.take(held_out)
 
 
 def _read_cells(path: Path, names: tuple[str, ...]) -> NDArray[np.uint8]:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digits.data.images import BATCH_SHAPE, NUM_PIXELS, SIZE, make_batch
-from digits.inference.classifier import Predict
+from digits.inference.onnx_session import Predict
 
 _ROWS_AT_ONCE = 1_000
 

@@ -19,11 +19,12 @@ import optuna
 import sqlalchemy
 from optuna.trial import TrialState
 
-from digits.data.dataset import HELD_OUT, LabelledImages, hold_out, read_labelled_images
+from digits.data.dataset import LabelledImages, read_labelled_images
 from digits.errors import ConfigurationError, end_in_one_line
 from digits.exploration.candidates import build_candidate, suggest_candidate
 from digits.exploration.short_training import ShortRun, predict_probabilities, train_briefly
 from digits.training.classifier import TrainingConfig
+from digits.training.split import HELD_OUT, hold_out
 
 DATA = Path("data/train.csv.gz")
 DEFAULT_STORAGE = "sqlite:///reports/search.db"

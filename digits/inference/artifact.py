@@ -1,4 +1,4 @@
-"""Write and read the .h5 that is trained once and used everywhere.
+"""Read the .h5 that is trained once and used everywhere; `training.export` writes it.
 
 It is a plain Keras file. Beside Keras's own groups it holds one more, `digits`:
 
@@ -7,33 +7,24 @@ It is a plain Keras file. Beside Keras's own groups it holds one more, `digits`:
     digits/provenance        JSON: configuration, data, versions, metrics, time
     digits.attrs             format; weights_sha256 of the weights that the serving graph was made from;
                              acceptance_sha256 of the acceptance graph
-
-Reading needs h5py alone; only what takes or returns a Keras model needs Keras.
 """
 
 import hashlib
 import json
-import tempfile
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
 from digits.errors import ArtifactError
 
-if TYPE_CHECKING:
-    import keras
-
 FORMAT = 1
-GRAPH_TOLERANCE = 1e-5
-_GROUP = "digits"
-_ACCEPTANCE = "acceptance_graph"
+GROUP = "digits"
+ACCEPTANCE = "acceptance_graph"
 _RETRAIN = "Train one with `make run_train`, lines.h5 with `make train_lines`, or name another file."
 
 
@@ -75,7 +66,7 @@ def read_artifact(path: Path, allow_stale: bool = False) -> Artifact:
     if contents[-1] and not allow_stale:
         raise ArtifactError(
             f"{path}: the weights changed after the serving graph was made from them. "
-            f"Make it anew: `python -m digits.training.keras_file {path}`."
+            f"Make it anew: `python -m digits.training.export {path}`."
         )
     with path.open("rb") as content:
         sha256 = hashlib.file_digest(content, "sha256").hexdigest()
@@ -109,105 +100,34 @@ def open_keras_file(path: Path) -> Iterator[h5py.File]:
 
 def _read_group(path: Path, file: h5py.File) -> tuple[bytes | None, Mapping[str, Any], bytes | None, bool]:
     """Return serving graph, provenance, acceptance graph, and whether the serving graph is stale."""
-    if _GROUP not in file:
+    if GROUP not in file:
         return None, {}, None, False
-    group = file[_GROUP]
+    group = file[GROUP]
     try:
         format_found, weights_sha256 = int(group.attrs["format"]), group.attrs["weights_sha256"]
         serving_graph = np.asarray(group["serving_graph"], np.uint8).tobytes()
         provenance = json.loads(group["provenance"][()])
         acceptance_graph = _read_acceptance(group)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise ArtifactError(f"{path}: its group `{_GROUP}` is damaged ({error}). {_RETRAIN}") from error
+        raise ArtifactError(f"{path}: its group `{GROUP}` is damaged ({error}). {_RETRAIN}") from error
     if format_found != FORMAT:
         raise ArtifactError(
             f"{path}: received artifact format {format_found}, expected {FORMAT}. Use the version that wrote it."
         )
-    return serving_graph, provenance, acceptance_graph, weights_sha256 != _hash_weights(file)
+    return serving_graph, provenance, acceptance_graph, weights_sha256 != hash_weights(file)
 
 
 def _read_acceptance(group: h5py.Group) -> bytes | None:
-    if _ACCEPTANCE not in group:
+    if ACCEPTANCE not in group:
         return None
-    graph = np.asarray(group[_ACCEPTANCE], np.uint8).tobytes()
+    graph = np.asarray(group[ACCEPTANCE], np.uint8).tobytes()
     if group.attrs["acceptance_sha256"] != hashlib.sha256(graph).hexdigest():
         raise ValueError("the acceptance graph is not the one that was written")
     return graph
 
 
-def write_artifact(
-    path: Path,
-    network: "keras.Model",
-    provenance: Mapping[str, Any],
-    sample: NDArray[np.float32],
-    acceptance_graph: bytes | None = None,
-) -> None:
-    """Write network, graphs and provenance as one file, to the side and then renamed.
-
-    Args:
-        path: Where; its folder is made if need be, an earlier file stays whole until the last moment.
-        network: From images to probabilities.
-        provenance: Anything JSON can hold.
-        sample: float32, real digits on which graph and network must agree.
-        acceptance_graph: Of the acceptance network, as `export_graph` makes it; its thresholds are in `provenance`.
-
-    Raises:
-        ArtifactError: If the exported graph does not answer as the network does; nothing is written then.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # In the same folder, because a rename is atomic only inside one file system.
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
-        try:
-            graph, difference = export_graph(network, sample)
-        except ArtifactError as error:
-            raise ArtifactError(f"{path}: {error}") from error
-        unfinished = Path(folder, "network.h5")
-        network.save(unfinished)
-        with h5py.File(unfinished, "a") as file:
-            group = file.create_group(_GROUP)
-            group["serving_graph"] = np.frombuffer(graph, np.uint8)
-            group["provenance"] = json.dumps({**provenance, "graph_difference": difference})
-            group.attrs["format"] = FORMAT
-            group.attrs["weights_sha256"] = _hash_weights(file)
-            if acceptance_graph is not None:
-                group[_ACCEPTANCE] = np.frombuffer(acceptance_graph, np.uint8)
-                group.attrs["acceptance_sha256"] = hashlib.sha256(acceptance_graph).hexdigest()
-        unfinished.replace(path)
-
-
-def export_graph(network: "keras.Model", sample: NDArray[np.float32]) -> tuple[bytes, float]:
-    """Return a network as ONNX, and by how much its answers differ.
-
-    Args:
-        network: From one input to one output, in [0, 1].
-        sample: float32, what the network reads, on which graph and network must agree.
-
-    Raises:
-        ArtifactError: If they do not.
-    """
-    # Here, not above: serving has no exporter, and `classifier` reads artifacts through this module.
-    import onnxslim
-
-    from digits.inference.classifier import open_graph
-
-    with tempfile.TemporaryDirectory() as folder:
-        graph_path = Path(folder, "network.onnx")
-        expected = network.predict(sample, verbose=0)  # First: Keras exports only what has been called.
-        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # The exporter probes NumPy's old names.
-            network.export(graph_path, format="onnx", verbose=False)
-        # Keras flattens by asking for the shape first: nine small steps that each image would pay for.
-        graph: bytes = onnxslim.slim(str(graph_path)).SerializeToString()
-    compute = open_graph(graph, 1, network.input_shape[1:], network.output_shape[1:])
-    difference = float(np.abs(compute(sample) - expected).max())
-    if not difference <= GRAPH_TOLERANCE:
-        raise ArtifactError(
-            f"the serving graph's probabilities differ from the network's by {difference:.2g}, expected "
-            f"at most {GRAPH_TOLERANCE:.0e}; nothing was written. Use layers that ONNX can express."
-        )
-    return graph, difference
-
-
-def _hash_weights(file: h5py.File) -> str:
+def hash_weights(file: h5py.File) -> str:
+    """Return the SHA-256 of a Keras file's weights and their names."""
     digest = hashlib.sha256()
 
     def add(name: str, item: h5py.Dataset | h5py.Group) -> None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from digits.data.images import NUM_CLASSES, make_batch
+from digits.data.images import make_batch
 from digits.inference.classifier import Classifier
+from digits.inference.ctc import measure_single_digits
 from digits.inference.line_reader import LineReader
 from digits.inference.rejection import Reason, judge
 from digits.preprocessing.digit_image import normalise_drawing
@@ -97,21 +98,3 @@ def _ask_both(
     together = np.exp(logarithms / (1 + weights))
     probabilities: NDArray[np.float32] = (together / together.sum(axis=1, keepdims=True)).astype(np.float32)
     return probabilities
-
-
-def measure_single_digits(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return how probable it is that a line holds one digit and nothing else, for each of the ten.
-
-    The forward variables of Graves et al., "Connectionist Temporal Classification" (ICML 2006), for labels of length 1.
-
-    Args:
-        probabilities: float32 `(n, steps, 11)`, the last of them for no digit, as the line network says them.
-
-    Returns:
-        float64 `(n, 10)`; rows sum to 1 at most.
-    """
-    before, here, after = np.ones((len(probabilities), 1)), np.zeros(1), np.zeros(1)
-    for step in probabilities.astype(np.float64).swapaxes(0, 1):
-        digit, none = step[:, :NUM_CLASSES], step[:, NUM_CLASSES:]
-        before, here, after = before * none, (before + here) * digit, (here + after) * none
-    return here + after

@@ -21,7 +21,9 @@ from PIL import Image
 from digits.data.images import NUM_CLASSES, make_batch
 from digits.errors import ArtifactError
 from digits.inference.artifact import Artifact, read_artifact
-from digits.inference.classifier import Classifier, Predict, open_graph
+from digits.inference.classifier import Classifier
+from digits.inference.ctc import decode
+from digits.inference.onnx_session import Predict, open_graph
 from digits.inference.rejection import Reason, judge
 from digits.inference.segmentation import STROKE_INK, Box, part_ink
 from digits.preprocessing.binarise import Ink
@@ -29,8 +31,6 @@ from digits.preprocessing.digit_image import normalise_ink
 from digits.preprocessing.line_image import LINE_HEIGHT, FramedLine, frame_line, make_line_batch
 from digits.preprocessing.page import paint_desk
 
-NO_DIGIT = NUM_CLASSES
-"""The last of the line network's eleven answers."""
 _CLASSIFIER_WEIGHT = 0.6
 _SURE = 0.9  # Of every digit: then nothing else is tried.
 _DOUBT = 1e-3  # Of either network, so that neither can rule a digit out.
@@ -202,25 +202,3 @@ def _enlarge(box: Box, factor: int, shape: tuple[int, ...]) -> Box:
     left, top, width, height = (side * factor for side in box)
     # The last column and row of a reduced drawing may stand for fewer pixels.
     return left, top, min(width, shape[1] - left), min(height, shape[0] - top)
-
-
-def decode(probabilities: NDArray[np.float32]) -> tuple[list[float], NDArray[np.float32]]:
-    """Turn what the network says along a line into digits.
-
-    Args:
-        probabilities: float32 `(steps, 11)`, the last of them for no digit.
-
-    Returns:
-        The middle step of each digit, and float32 `(n, 10)`: its probabilities at the step where it is surest.
-    """
-    answers = probabilities.argmax(axis=1)
-    starts = np.flatnonzero(np.diff(answers, prepend=NO_DIGIT))
-    ends = np.append(starts, len(answers))[1:]
-    steps, found = [], []
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        if answers[start] == NO_DIGIT:
-            continue
-        surest = start + int(probabilities[start:end, answers[start]].argmax())
-        steps.append((start + end - 1) / 2)
-        found.append(probabilities[surest, :NUM_CLASSES] / probabilities[surest, :NUM_CLASSES].sum())
-    return steps, np.array(found, np.float32).reshape(-1, NUM_CLASSES)

@@ -1,13 +1,7 @@
-"""Load a Keras .h5 from elsewhere safely, and give it the graph that serving needs.
+"""Load a Keras .h5 from elsewhere without running anything that it brings."""
 
-Usage:
-    python -m digits.training.keras_file path/to/model.h5
-"""
-
-import argparse
 import json
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +9,8 @@ import keras
 import numpy as np
 
 from digits.data.images import BATCH_SHAPE, NUM_CLASSES, draw_one, make_batch
-from digits.errors import ArtifactError, end_in_one_line
-from digits.inference.artifact import open_keras_file, read_artifact, write_artifact
+from digits.errors import ArtifactError
+from digits.inference.artifact import open_keras_file
 
 # Layers whose configuration carries code, or names a file to load code or words from.
 _LAYERS_WITH_CODE = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
@@ -97,42 +91,3 @@ def _refuse_code(path: Path, entry: dict[str, Any]) -> None:
             f"{path}: received {name!r} of {module or 'no module'}, expected Keras's own layers only: "
             "a file that brings code is not loaded. Rebuild the model without it and save it again."
         )
-
-
-def add_serving_graph(path: Path) -> None:
-    """Rewrite a Keras .h5 with a serving graph; its provenance and its acceptance network are kept.
-
-    Raises:
-        ArtifactError: As `load_network` and `artifact.write_artifact`.
-    """
-    network = load_network(path)
-    provenance, acceptance_graph = _read_what_to_keep(path)
-    write_artifact(path, network, provenance, make_batch(draw_one()[None]), acceptance_graph)
-
-
-def _read_what_to_keep(path: Path) -> tuple[Mapping[str, Any], bytes | None]:
-    """Return provenance and acceptance graph."""
-    try:
-        artifact = read_artifact(path, allow_stale=True)
-    except ArtifactError as error:
-        print(f"Only the network is kept: {error}", file=sys.stderr)
-        return {}, None
-    if not artifact.is_stale:
-        return artifact.provenance, artifact.acceptance_graph
-    # What else it says is of other weights; the acceptance network looks at images alone.
-    kept = {name: value for name, value in artifact.provenance.items() if name == "acceptance"}
-    return kept, artifact.acceptance_graph
-
-
-def main() -> None:
-    """Add a graph to the file named on the command line."""
-    parser = argparse.ArgumentParser(description="Give a Keras .h5 the graph that serving needs.")
-    parser.add_argument("model", type=Path)
-    path = parser.parse_args().model
-    add_serving_graph(path)
-    print(f"{path} now carries a serving graph.")
-
-
-if __name__ == "__main__":
-    with end_in_one_line("the file is as it was."):
-        main()

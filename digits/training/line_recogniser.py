@@ -21,12 +21,11 @@ from absl import logging
 from joblib import Parallel, cpu_count, delayed
 from numpy.typing import NDArray
 
-from digits.data.dataset import LabelledImages, hold_out, read_labelled_images
+from digits.data.dataset import LabelledImages, read_labelled_images
 from digits.data.images import MAX_PIXEL
 from digits.errors import end_in_one_line
-from digits.inference.artifact import write_artifact
-from digits.inference.classifier import Predict, compute_in_parts
-from digits.inference.line_reader import decode
+from digits.inference.ctc import decode
+from digits.inference.onnx_session import Predict, compute_in_parts
 from digits.networks.classifier import count_multiply_adds
 from digits.networks.line_recogniser import add_probabilities, build_line_network
 from digits.networks.muon import make_optimizer
@@ -36,7 +35,9 @@ from digits.synthesis.negatives import draw_any_digits, make_negatives
 from digits.synthesis.stroke_variants import StrokeVariants, draw_variants
 from digits.training.checkpoint import CheckpointSaver, warn_of_interrupted_run
 from digits.training.classifier import check_seed
+from digits.training.export import write_artifact
 from digits.training.provenance import describe_environment
+from digits.training.split import hold_out
 
 DATA, MODEL, FAST_MODEL = Path("data/train.csv.gz"), Path("models/lines.h5"), Path("models/fast_lines.h5")
 _NUM_AT_ONCE = 50

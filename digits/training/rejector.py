@@ -24,13 +24,14 @@ from keras import layers
 from digits.data.dataset import LabelledImages, read_labelled_images
 from digits.data.images import BATCH_SHAPE, NUM_CLASSES, make_batch
 from digits.errors import end_in_one_line
-from digits.inference.artifact import export_graph, read_artifact, write_artifact
-from digits.inference.classifier import Predict, compute_in_parts, open_graph
+from digits.inference.artifact import read_artifact
+from digits.inference.onnx_session import Predict, compute_in_parts, open_graph
 from digits.inference.rejection import Thresholds, judge
 from digits.networks.classifier import LOGITS_NAME, count_multiply_adds
 from digits.synthesis.negatives import draw_any_digits, make_negatives
 from digits.training.classifier import TrainingConfig, fit_network
 from digits.training.disturbance import NO_DISTURBANCE
+from digits.training.export import export_graph, write_artifact
 from digits.training.keras_file import load_network
 
 _NO_DIGIT = NUM_CLASSES

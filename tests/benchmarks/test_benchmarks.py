@@ -180,7 +180,7 @@ def test_documents_name_only_benchmarks_that_exist() -> None:
 def test_model_card_says_what_was_not_measured(measured: Measured) -> None:
     nothing = replace(measured, files={name: [] for name in model_card.FILES})
     made = {name: make(nothing) for name, make in model_card.SECTIONS.items()}
-    missing = {name for name, text in made.items() if text.startswith("Not measured yet: no file of `benchmarks/")}
+    missing = {name for name, text in made.items() if text.startswith("Not measured yet: no figures of `")}
     assert missing == {"final", "ablations", "robustness", "drawings", "reading", "rejection"}
 
 

@@ -30,8 +30,7 @@ from app.routes import metrics as metrics_route
 from app.routes import model as model_info
 from app.routes.answers import answer_json, describe_digit, get_classifier
 from app.settings import DEFAULTS, Settings, read_settings
-from digits.data.images import parse_row
-from digits.data.pixel_json import read_row_text
+from digits.data.pixel_json import parse_row, read_row_text
 from digits.errors import ConfigurationError
 
 DESCRIPTION = """Reads handwritten digits, from drawings, photos or 784 grey levels.

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from digits.data.dataset import LabelledImages, hold_out, read_images, read_labelled_images
+from digits.data.dataset import LabelledImages, read_images, read_labelled_images
 from digits.data.images import PIXEL_NAMES
 from digits.errors import ConfigurationError, DatasetError
+from digits.training.split import hold_out
 
 Rows = list[list[str]]
 

@@ -4,17 +4,8 @@ import math
 import numpy as np
 import pytest
 
-from digits.data.images import (
-    MAX_PIXEL,
-    NUM_PIXELS,
-    PIXEL_NAMES,
-    check_images,
-    draw_one,
-    make_batch,
-    parse_images,
-    parse_row,
-    unpack_images,
-)
+from digits.data.images import MAX_PIXEL, NUM_PIXELS, PIXEL_NAMES, draw_one, make_batch
+from digits.data.pixel_json import check_images, parse_images, parse_row, unpack_images
 from digits.errors import PixelError
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from digits.data.images import PIXEL_NAMES, parse_row
-from digits.data.pixel_json import read_row_text
+from digits.data.images import PIXEL_NAMES
+from digits.data.pixel_json import parse_row, read_row_text
 from digits.errors import PixelError
 
 

@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from digits.errors import ArtifactError
-from digits.inference.artifact import read_artifact, write_artifact
+from digits.inference.artifact import read_artifact
+from digits.training.export import write_artifact
 
 if TYPE_CHECKING:
     import keras

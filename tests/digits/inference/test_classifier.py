@@ -14,7 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from digits.errors import ArtifactError, PixelError
 from digits.inference.artifact import read_artifact
-from digits.inference.classifier import load_classifier, open_graph
+from digits.inference.classifier import load_classifier
+from digits.inference.onnx_session import open_graph
 
 if TYPE_CHECKING:
     import keras
@@ -110,7 +111,7 @@ def test_load_classifier_keras_file_from_elsewhere(
 def test_load_classifier_keras_file_without_keras(keras_file: Path, run_as_served: RunPython) -> None:
     done = run_as_served(LOAD.format(str(keras_file)))
     assert "ServingGraphError" in done.stderr
-    assert f"Where it is, add the graph: `python -m digits.training.keras_file {keras_file}`." in done.stderr
+    assert f"Where it is, add the graph: `python -m digits.training.export {keras_file}`." in done.stderr
 
 
 def test_load_classifier_needs_no_keras_once_the_graph_is_added(

@@ -10,8 +10,9 @@ from PIL import Image, ImageDraw
 from digits.data.dataset import LabelledImages
 from digits.data.images import make_batch
 from digits.inference.classifier import Classifier, load_classifier
-from digits.inference.digit_reader import measure_single_digits, read_digits, read_drawing
-from digits.inference.line_reader import NO_DIGIT, LineReader, load_line_reader
+from digits.inference.ctc import NO_DIGIT, measure_single_digits
+from digits.inference.digit_reader import read_digits, read_drawing
+from digits.inference.line_reader import LineReader, load_line_reader
 from digits.preprocessing.digit_image import normalise_drawing
 from tests.conftest import ROOT
 

@@ -12,7 +12,8 @@ from digits.data.dataset import LabelledImages
 from digits.data.images import make_batch
 from digits.errors import ArtifactError
 from digits.inference.classifier import Classifier, load_classifier
-from digits.inference.line_reader import NO_DIGIT, LineReader, ReadDigit, decode, load_line_reader, read_number
+from digits.inference.ctc import NO_DIGIT, decode
+from digits.inference.line_reader import LineReader, ReadDigit, load_line_reader, read_number
 from tests.conftest import ROOT
 
 HEIGHT = 140  # Of a digit's 28 pixels, drawn large.

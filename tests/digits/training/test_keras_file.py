@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from digits.errors import ArtifactError
 from digits.inference.artifact import read_artifact
 from digits.inference.classifier import load_classifier
-from digits.training.keras_file import add_serving_graph, load_network
+from digits.training.export import add_serving_graph
+from digits.training.keras_file import load_network
 
 if TYPE_CHECKING:
     import keras

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from digits.data.dataset import LabelledImages
 from digits.errors import CheckpointError, ConfigurationError
-from digits.inference.artifact import read_artifact, write_artifact
+from digits.inference.artifact import read_artifact
 from digits.inference.line_reader import load_line_reader
 from digits.training import line_recogniser as line_training
 from digits.training.checkpoint import CheckpointSaver
+from digits.training.export import write_artifact
 from digits.training.line_recogniser import FAST, LineConfig, compose, train_line_network
 
 SHORT = replace(FAST, num_lines=200, epochs=2, batch_size=20, num_scored=20, held_out=0.2)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from digits.data.dataset import LabelledImages
 from digits.data.images import make_batch
 from digits.inference.artifact import read_artifact
-from digits.inference.classifier import load_classifier, open_graph
+from digits.inference.classifier import load_classifier
+from digits.inference.onnx_session import open_graph
 from digits.networks.classifier import count_multiply_adds
 from digits.synthesis.negatives import make_negatives
 from digits.training.classifier import TrainingConfig

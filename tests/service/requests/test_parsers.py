@@ -21,9 +21,9 @@ from app.requests.images import choose_parser, parse_csv_images, parse_json_imag
 from app.requests.picture import FORM, unpack_picture
 from app.requests.tensors import DTYPES, Inference
 from digits.data.image_file import decode_drawing
-from digits.data.images import MAX_PIXEL, NUM_PIXELS, PIXEL_NAMES, parse_images, parse_row, unpack_images
+from digits.data.images import MAX_PIXEL, NUM_PIXELS, PIXEL_NAMES
 from digits.data.kaggle_csv import parse_table
-from digits.data.pixel_json import read_row_text
+from digits.data.pixel_json import parse_images, parse_row, read_row_text, unpack_images
 from digits.errors import DrawingError, PixelError
 
 fuzz = settings(

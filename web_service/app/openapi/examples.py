@@ -16,7 +16,8 @@ from app.errors.refusals import (
 from app.errors.server_faults import InternalError, ModelNotReadyError
 from app.openapi.schemas import ErrorAnswer
 from app.settings import DEFAULTS, Settings
-from digits.data.images import MAX_PIXEL, NUM_PIXELS, PIXEL_NAMES, draw_one, parse_row
+from digits.data.images import MAX_PIXEL, NUM_PIXELS, PIXEL_NAMES, draw_one
+from digits.data.pixel_json import parse_row
 from digits.errors import PixelError
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from app.errors.refusals import InvalidTextError, UnsupportedMediaTypeError
 from app.prediction.run import Pixels
 from app.requests.body import JSON, name_media_type, parse_json
-from digits.data.images import parse_images, unpack_images
 from digits.data.kaggle_csv import parse_table
+from digits.data.pixel_json import parse_images, unpack_images
 from digits.errors import PixelError
 
 BATCH_IN_SHORT = '{"images": [[784 numbers], ...]}'

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from app.errors.refusals import InvalidInferenceError
 from app.prediction.run import Pixels
 from app.requests.body import parse_json
-from digits.data.images import NUM_CLASSES, NUM_PIXELS, SIZE, check_images, parse_images
+from digits.data.images import NUM_CLASSES, NUM_PIXELS, SIZE
+from digits.data.pixel_json import check_images, parse_images
 
 INPUT_NAME = "pixels"
 INPUT_SHAPES = f"[n, {NUM_PIXELS}] or [n, {SIZE}, {SIZE}]"

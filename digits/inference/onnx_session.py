@@ -1,0 +1,82 @@
+"""An ONNX graph -> a function from batch to answers.
+
+ONNX Runtime because it answers one image in a fraction of a millisecond from 70 MB installed, where TensorFlow needs
+100 ms and 1.3 GB.
+"""
+
+import os
+from collections.abc import Callable
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from digits.data.images import BATCH_SHAPE, NUM_CLASSES
+from digits.errors import ArtifactError
+
+Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+def open_graph(
+    graph: bytes,
+    num_threads: int = 1,
+    input_shape: tuple[int | None, ...] = BATCH_SHAPE,
+    output_shape: tuple[int | None, ...] = (NUM_CLASSES,),
+) -> Predict:
+    """Make an ONNX graph callable.
+
+    Args:
+        graph: ONNX.
+        num_threads: For one call.
+        input_shape: Of one of the batch; None stands for any size.
+        output_shape: Likewise.
+
+    Raises:
+        ArtifactError: If it is no ONNX graph from float `(n, *input_shape)` to float `(n, *output_shape)`.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = num_threads
+    options.inter_op_num_threads = 1
+    # ONNX Runtime would look for data outside the graph below the working directory; below this nothing can lie.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    try:
+        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    # ONNX Runtime raises a dozen unrelated types for a bad graph, several of them bare Exceptions.
+    except Exception as error:
+        raise ArtifactError(f"The serving graph cannot be read ({error}). Train anew.") from error
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    # A batch of any size has a name there, or nothing, instead of a number.
+    found = [
+        (tensor.type, *(size if isinstance(size, int) else None for size in tensor.shape))
+        for tensor in (*inputs, *outputs)
+    ]
+    if found != [("tensor(float)", None, *shape) for shape in (input_shape, output_shape)]:
+        raise ArtifactError(
+            f"Received a serving graph from {[(tensor.type, tensor.shape) for tensor in inputs]} to "
+            f"{[(tensor.type, tensor.shape) for tensor in outputs]}, expected float (n, {_name(input_shape)}) to "
+            f"(n, {_name(output_shape)}). Train anew."
+        )
+    input_name, output_names = inputs[0].name, [outputs[0].name]
+
+    def compute(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        answers: NDArray[np.float32] = session.run(output_names, {input_name: batch})[0]
+        return answers
+
+    return compute
+
+
+def compute_in_parts(compute: Predict, batch: NDArray[np.float32], num_at_once: int = 1_000) -> NDArray[np.float32]:
+    """Compute a large batch in parts, so that memory does not grow with it.
+
+    Args:
+        compute: As `open_graph` returns it.
+        batch: float32 `(n, ...)`.
+        num_at_once: Of the batch, in one part.
+    """
+    parts = range(0, len(batch), num_at_once)
+    return np.concatenate([compute(batch[start : start + num_at_once]) for start in parts])
+
+
+def _name(shape: tuple[int | None, ...]) -> str:
+    return ", ".join("any" if size is None else str(size) for size in shape)
