@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from digits.preprocessing.binarise import Ink
 from digits.preprocessing.components import Mask, label_components, measure_components
+from digits.preprocessing.morphology import dilate_to_neighbours
 
 Box = tuple[int, int, int, int]
 STROKE_INK = 0.3
@@ -138,7 +139,7 @@ def _cut_out(ink: Ink, own: Mask, place: int) -> tuple[Ink, Box]:
     window = np.s_[max(top - 2, 0) : bottom + 2, max(left - 2, 0) : right + 2]
     chosen = np.isin(labels[window], np.flatnonzero(kept) + 1)
     # The soft edge of a stroke lies just outside of it.
-    digit = np.where(_widen(chosen) & (chosen | (ink[window] <= STROKE_INK)), ink[window], np.float32(0))
+    digit = np.where(dilate_to_neighbours(chosen) & (chosen | (ink[window] <= STROKE_INK)), ink[window], np.float32(0))
     return digit, (int(left), int(top), int(right - left), int(bottom - top))
 
 
@@ -153,13 +154,3 @@ def _choose_pieces(boxes: NDArray[np.intp], areas: NDArray[np.intp], place: int)
     kept: Mask = is_candidate & ((2 * overlaps >= widths) | (heights >= _TALL * heights[main]))
     kept[main] = True
     return kept
-
-
-def _widen(mask: Mask) -> Mask:
-    """Add the four neighbours of each pixel."""
-    wide = mask.copy()
-    wide[1:] |= mask[:-1]
-    wide[:-1] |= mask[1:]
-    wide[:, 1:] |= mask[:, :-1]
-    wide[:, :-1] |= mask[:, 1:]
-    return wide

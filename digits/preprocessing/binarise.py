@@ -8,6 +8,7 @@ from PIL import Image, ImageFilter
 
 from digits.data.images import MAX_PIXEL
 from digits.preprocessing.components import label_components
+from digits.preprocessing.morphology import dilate, erode
 from digits.preprocessing.printed_lines import find_printed
 from digits.preprocessing.threshold import count_levels, find_level, find_threshold
 
@@ -124,7 +125,7 @@ def _measure_light(drawing: NDArray[np.uint8], stroke_share: float) -> Ink:
     height, width = drawing.shape
     small = Image.fromarray(drawing).resize(_fit(drawing.shape), Image.Resampling.BOX)
     reach = max(1, round(max(small.size) * stroke_share / 2))
-    paper = _spread(_spread(np.asarray(small, np.float32), reach, np.maximum), reach, np.minimum)
+    paper = erode(dilate(np.asarray(small, np.float32), reach), reach)
     return np.asarray(Image.fromarray(paper).resize((width, height), Image.Resampling.BILINEAR))
 
 
@@ -132,15 +133,6 @@ def _fit(shape: tuple[int, ...]) -> tuple[int, int]:
     """Return width and height on which the light is measured."""
     scale = min(1, _LIGHT_SIDE / max(shape))
     return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
-
-
-def _spread(values: Ink, reach: int, choose: np.ufunc) -> Ink:
-    """Give each pixel the extreme of the square that reaches this far around it."""
-    for _ in (0, 1):
-        padded = np.pad(values, ((reach, reach), (0, 0)), "edge")
-        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, 0)
-        values = np.ascontiguousarray(choose.reduce(windows, axis=-1).T)
-    return values
 
 
 def stretch_contrast(contrast: Ink, light: Light) -> Ink:
@@ -177,7 +169,7 @@ def _measure_levels(levels: NDArray[np.uint8]) -> tuple[float, float, float, flo
 
 def _is_ruled(inked: Mask, pen: Mask) -> bool:
     """Whether there are lines all over the width or height beside the pen's ink; a pencil's digit is in one place."""
-    printed = inked & ~widen(pen, 2)
+    printed = inked & ~dilate(pen, 2)
     return max(float(printed.any(axis=axis).mean()) for axis in (0, 1)) > _RULED_SHARE
 
 
@@ -195,15 +187,7 @@ def keep_strokes(ink: Ink, stroke_ink: float = _STROKE_INK) -> Ink:
     areas[find_printed(labels, _mark_large(areas))] = 0
     mask &= _mark_large(areas)[labels]
     edge = max(2, round(max(ink.shape) / 128))
-    return np.where(widen(mask, edge), ink, np.float32(0))
-
-
-def widen(mask: Mask, num_pixels: int) -> Mask:
-    """Add what lies this near, sideways or by a corner."""
-    wide = Image.fromarray(mask.view(np.uint8))
-    for _ in range(num_pixels):
-        wide = wide.filter(ImageFilter.MaxFilter(3))
-    return np.asarray(wide, bool)
+    return np.where(dilate(mask, edge), ink, np.float32(0))
 
 
 def _mark_large(areas: NDArray[np.intp]) -> Mask:

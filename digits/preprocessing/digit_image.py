@@ -11,8 +11,7 @@ from PIL import Image
 
 from digits.data.images import MAX_PIXEL, SIZE
 from digits.preprocessing.binarise import Ink, extract_ink
-
-__all__ = ["Ink", "extract_ink", "fit_ink", "normalise_drawing", "normalise_ink"]
+from digits.preprocessing.morphology import dilate, dilate_to_neighbours, measure_stroke_width
 
 _DIGIT_SIDE = 20  # Of 28: what the digit's longer side fills in MNIST.
 _WORKING_SIDE = 256
@@ -80,27 +79,16 @@ def _crop(ink: Ink, faintest: float = 0.0) -> Ink:
 
 def _widen_thin_pen(digit: Ink) -> Ink:
     """Widen what would be grey instead of white on 20 pixels."""
-    padded = np.pad(digit, 1)
-    slope = np.hypot(np.diff(padded, axis=0)[:, 1:], np.diff(padded, axis=1)[1:])
-    # An outline's length is the sum of the slopes across it, and a stroke has two outlines.
     scale = max(digit.shape) / _DIGIT_SIDE
-    pen = 2 * float(digit.sum()) / float(slope.sum()) / scale
+    pen = float(measure_stroke_width(digit)) / scale
     if pen >= _MIN_PEN:
         return digit
     num_pixels = round((_PEN - pen) / 2 * scale)
     wide = np.pad(digit, num_pixels)
     for step in range(num_pixels):
-        wide = _widen(wide, diagonally=step % 2 == 1)
+        # Four neighbours and eight in turn make an octagon of a dot.
+        wide = dilate(wide) if step % 2 else dilate_to_neighbours(wide)
     return wide
-
-
-def _widen(ink: Ink, diagonally: bool) -> Ink:
-    """Spread ink by a pixel: to four neighbours and to eight in turn makes an octagon of a dot."""
-    padded = np.pad(ink, 1)
-    across = np.maximum(np.maximum(padded[:, :-2], padded[:, 1:-1]), padded[:, 2:])
-    if diagonally:
-        return np.maximum(np.maximum(across[:-2], across[1:-1]), across[2:])
-    return np.maximum(np.maximum(padded[:-2, 1:-1], across[1:-1]), padded[2:, 1:-1])
 
 
 def _resample(digit: Ink, height: int, width: int) -> Ink:

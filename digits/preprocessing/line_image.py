@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from digits.data.images import MAX_PIXEL, SIZE
+from digits.data.images import MAX_PIXEL, SIZE, scale_pixels
 from digits.preprocessing.binarise import Ink, measure_contrast
 from digits.preprocessing.rulings import keep_line_strokes
 
@@ -108,7 +108,7 @@ def make_line_batch(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     Returns:
         float32 `(n, 32, width, 1)` in [0, 1].
     """
-    return images[..., None].astype(np.float32) / np.float32(MAX_PIXEL)
+    return scale_pixels(images[..., None])
 
 
 def stretch_line(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -7,9 +7,10 @@ from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw
 
 from digits.preprocessing.components import Mask, label_components
+from digits.preprocessing.morphology import erode
 from digits.preprocessing.threshold import count_levels, find_threshold
 
 _SIDE = 128  # The sheet is looked for on so many pixels.
@@ -83,7 +84,4 @@ def _chain(points: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def _shrink(mask: Mask, num_pixels: int) -> Mask:
     """Take away what lies near to its edge, or to the picture's: there the tip of a wedge is too thin to be seen."""
-    narrow = Image.fromarray(np.pad(mask, num_pixels).view(np.uint8))
-    for _ in range(num_pixels):
-        narrow = narrow.filter(ImageFilter.MinFilter(3))
-    return np.asarray(narrow, bool)[num_pixels:-num_pixels, num_pixels:-num_pixels]
+    return erode(np.pad(mask, num_pixels), num_pixels)[num_pixels:-num_pixels, num_pixels:-num_pixels]

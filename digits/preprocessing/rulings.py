@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from digits.preprocessing.binarise import Ink, Light, Mask, keep_strokes, stretch_contrast, widen
+from digits.preprocessing.binarise import Ink, Light, Mask, keep_strokes, stretch_contrast
+from digits.preprocessing.morphology import dilate, erode
 from digits.preprocessing.printed_lines import mark_frames
 
 _RULED_SHARE = 0.65  # Of the columns, at the least, are crossed by a ruling.
@@ -31,7 +32,7 @@ def keep_line_strokes(contrast: Ink, light: Light) -> Ink:
 
 def _erase_frames(contrast: Ink, mask: Mask) -> Ink:
     """Take away the cells of a form, before their upper and lower sides go as rulings and leave a row of bars."""
-    return np.where(widen(mark_frames(mask), 2), np.float32(0), contrast)
+    return np.where(dilate(mark_frames(mask), 2), np.float32(0), contrast)
 
 
 def subtract_rulings(contrast: Ink) -> Ink:
@@ -48,7 +49,7 @@ def subtract_rulings(contrast: Ink) -> Ink:
     if ruling.max() < _LEAST_RULING:
         return contrast
     # Rounded to whole rows, it may lie a row beside.
-    ruling = np.lib.stride_tricks.sliding_window_view(np.pad(ruling, 1), 3).max(axis=1)
+    ruling = dilate(ruling, axes=(0,))
     rows = _tilt(height, np.arange(width) - width / 2, slope)
     along = np.take_along_axis(contrast, rows, 0)
     padded = np.pad(along, ((thickness + 1, thickness + 1), (0, 0)), "edge")
@@ -63,12 +64,14 @@ def _find_ruling(contrast: Ink, thickness: int) -> tuple[float, NDArray[np.float
     """Return the slope at which a thin line shows most, and its contrast in each row, `(height,)`."""
     height, width = contrast.shape
     columns = np.arange(0, width, max(1, width // _MAX_COLUMNS))
+    # An opening takes away peaks that are no wider than a ruling.
+    reach = thickness // 2 + 1
     best_slope, best, most = 0.0, np.zeros(height), 0.0
     for slope in _SLOPES.tolist():
         rows = _tilt(height, columns - width / 2, slope)
         # What most columns have in common is printed; at the right slope nearly all have it.
         usual, least = np.quantile(contrast[rows, columns], (1 - _RULED_SHARE, 0.1), axis=1)
-        ruling = usual - _flatten(usual, thickness)
+        ruling = usual - dilate(erode(usual, reach, (0,)), reach, (0,))
         if (ruling + least).max() > most:
             best_slope, best, most = slope, ruling, float((ruling + least).max())
     return best_slope, best
@@ -77,12 +80,3 @@ def _find_ruling(contrast: Ink, thickness: int) -> tuple[float, NDArray[np.float
 def _tilt(height: int, columns: NDArray[np.float64], slope: float) -> NDArray[np.intp]:
     """Return the rows that a line of this slope passes, `(height, columns)`."""
     return (np.arange(height)[:, None] + np.rint(slope * columns).astype(np.intp)).clip(0, height - 1)
-
-
-def _flatten(profile: NDArray[np.floating], thickness: int) -> NDArray[np.floating]:
-    """Take away peaks that are no wider than `thickness`: an opening."""
-    reach = thickness // 2 + 1
-    for choose in (np.min, np.max):
-        windows = np.lib.stride_tricks.sliding_window_view(np.pad(profile, reach, "edge"), 2 * reach + 1)
-        profile = choose(windows, axis=1)
-    return profile

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
-from digits.data.images import MAX_PIXEL
+from digits.data.images import MAX_PIXEL, scale_pixels
 from digits.preprocessing.binarise import Ink
 
 _ENLARGED = 2  # Times the line's size, where the marks are drawn.
@@ -39,7 +39,7 @@ class Marks:
 
     def draw(self) -> Ink:
         """Return the ink of all marks, float32 in [0, 1]."""
-        return np.asarray(self._sheet.resize(self._size, Image.Resampling.BOX), np.float32) / np.float32(MAX_PIXEL)
+        return scale_pixels(np.asarray(self._sheet.resize(self._size, Image.Resampling.BOX)))
 
     def stop(self, left: float) -> float:
         """Write a stop, a comma, a small ring or a short dash, and return where to go on."""

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 
-from digits.data.images import MAX_PIXEL, NUM_CLASSES
+from digits.data.images import MAX_PIXEL, NUM_CLASSES, scale_pixels
 from digits.preprocessing.binarise import Ink
 from digits.preprocessing.line_image import LINE_HEIGHT
+from digits.preprocessing.morphology import dilate, erode, measure_stroke_width
 from digits.synthesis.line_marks import Marks
 from digits.synthesis.line_paper import print_line
 
@@ -109,7 +110,7 @@ def _choose_shapes(
     """Choose how each digit is written: mostly with one pen, often in one way however often it comes."""
     num_candidates = _CANDIDATES if random.random() < _ONE_PEN else 1
     is_repeated = random.random() < _ONE_FORM
-    pen = _measure_pen(images[random.choice(of_digit[number[0]])][None])[0]
+    pen = _measure_pen(images[random.choice(of_digit[number[0]])])
     chosen: dict[int, Images] = {}
     shapes = []
     for digit in number:
@@ -120,12 +121,9 @@ def _choose_shapes(
     return shapes
 
 
-def _measure_pen(images: Images) -> NDArray[np.float64]:
-    """Return about how wide strokes are, in pixels: their ink by half their outline; float64 `(n,)`."""
-    ink = images.astype(np.float64)
-    outline = sum(np.abs(np.diff(ink, axis=axis)).sum(axis=(1, 2)) for axis in (1, 2))
-    width: NDArray[np.float64] = 2 * ink.sum(axis=(1, 2)) / np.maximum(outline, 1)
-    return width
+def _measure_pen(images: Images) -> NDArray[np.floating]:
+    """Return how wide the strokes of each image are, in pixels."""
+    return measure_stroke_width(images.astype(np.float64), "taxicab")
 
 
 def _draw_hand(random: np.random.Generator) -> Hand:
@@ -191,7 +189,7 @@ def _draw(shape: Images, size: float, hand: Hand, random: np.random.Generator) -
     drawn = Image.fromarray(cropped).transform(
         (columns, rows), Image.Transform.AFFINE, transform, Image.Resampling.BICUBIC
     )
-    return _crop(np.asarray(drawn)).astype(np.float32) / np.float32(MAX_PIXEL)
+    return scale_pixels(_crop(np.asarray(drawn)))
 
 
 def _crop(image: Images) -> Images:
@@ -223,10 +221,10 @@ def _change_pen(ink: Ink, pen: float) -> Ink:
     """Widen the strokes by `pen` pixels on either side, or thin them."""
     if not (ink > 0.1).any():
         return ink
-    levels = Image.fromarray((ink * MAX_PIXEL).astype(np.uint8))
-    changed = levels.filter(ImageFilter.MaxFilter(3) if pen > 0 else ImageFilter.MinFilter(3))
+    levels = (ink * MAX_PIXEL).astype(np.uint8)
+    changed = dilate(levels) if pen > 0 else erode(levels)
     share = min(abs(pen), 1.0 if pen > 0 else 0.75)
-    mixed = (1 - share) * ink + share * np.asarray(changed, np.float32) / MAX_PIXEL
+    mixed = (1 - share) * ink + share * changed.astype(np.float32) / MAX_PIXEL
     # What is thinned is not fainter for it.
     mixed /= max(float(np.quantile(mixed[mixed > 0.1], 0.9)), 0.3) if (mixed > 0.1).any() else 1
     return mixed.astype(np.float32)

@@ -134,6 +134,8 @@ def _pick(like: Ink, digits: Images, random: np.random.Generator) -> Ink:
 
 
 def _read_box(images: Images) -> Ink:
+    # By multiplication: the shipped rejector was trained on images that were rounded so. Once it is trained anew, this
+    # is `scale_pixels`.
     return images[:, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN].astype(np.float32) * np.float32(1 / MAX_PIXEL)
 
 

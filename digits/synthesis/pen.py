@@ -78,34 +78,44 @@ def draw_strokes(strokes: Strokes, widths: NDArray[np.float64]) -> NDArray[np.ui
     points = (points + BOX / 2).astype(np.float32)
     for start in range(0, len(strokes), _IMAGES_AT_ONCE):
         part = slice(start, start + _IMAGES_AT_ONCE)
-        images[part] = centre_ink(_draw_lines(points[part], strokes.is_down[part], radii[part]))
+        images[part] = centre_ink(draw_lines(points[part], strokes.is_down[part], radii[part]))
     return images
 
 
-def _draw_lines(
-    points: NDArray[np.float32], is_down: NDArray[np.bool_], radii: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Return ink in [0, 1], float32 `(n, 20, 20)`: how near each pixel is to the nearest line."""
-    centres = np.arange(BOX, dtype=np.float32) + np.float32(0.5)
+def draw_lines(
+    points: NDArray[np.floating], is_down: NDArray[np.bool_], radii: NDArray[np.floating], side: int = BOX
+) -> NDArray[np.floating]:
+    """Draw polylines with round ends and soft edges.
+
+    Args:
+        points: `(n, m, 2)`, x and y in pixels; the first pixel's centre is at 0.5.
+        is_down: bool `(n, m - 1)`, whether a line leads from one point to the next.
+        radii: `(n, 1, 1)`, half the width of each pen in pixels.
+        side: Height and width of the images.
+
+    Returns:
+        Ink in [0, 1], `(n, side, side)`, of the points' type: how near each pixel is to the nearest line.
+    """
+    centres = np.arange(side, dtype=points.dtype) + points.dtype.type(0.5)
     start, line = points[:, :-1], np.diff(points, axis=1)
     from_x = centres[None, None, :] - start[..., 0, None]
     from_y = centres[None, None, :] - start[..., 1, None]
-    length = np.maximum((line**2).sum(axis=2), np.float32(1e-9))
+    length = np.maximum((line**2).sum(axis=2), points.dtype.type(1e-9))
     part_x, part_y = (from_xy * (line[..., axis] / length)[..., None] for axis, from_xy in enumerate((from_x, from_y)))
     share = np.clip(part_y[:, :, :, None] + part_x[:, :, None, :], 0, 1)
     gap_x = from_x[:, :, None, :] - share * line[..., 0, None, None]
     gap_y = from_y[:, :, :, None] - share * line[..., 1, None, None]
     distance = gap_x**2 + gap_y**2
     distance[~is_down] = np.inf
-    ink: NDArray[np.float32] = np.clip(radii + 0.5 - np.sqrt(distance.min(axis=1)), 0, 1)
+    ink: NDArray[np.floating] = np.clip(radii + 0.5 - np.sqrt(distance.min(axis=1)), 0, 1)
     return ink
 
 
-def centre_ink(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
+def centre_ink(ink: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Put the centre of mass in the centre of 28x28.
 
     Args:
-        ink: float32 `(n, height, width)` in [0, 1], each side 28 at most.
+        ink: `(n, height, width)` in [0, 1], each side 28 at most.
 
     Returns:
         uint8 `(n, 28, 28)`.

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from digits.data.images import MAX_PIXEL, SIZE
 from digits.preprocessing.digit_image import fit_ink
+from digits.preprocessing.morphology import measure_stroke_width
+from digits.synthesis.pen import draw_lines
 
 Point = NDArray[np.float64]
 _MARGIN = SIZE // 2
@@ -62,7 +64,7 @@ def _draw_variant(
     random: np.random.Generator,
 ) -> NDArray[np.uint8]:
     canvas = np.pad(image, _MARGIN)
-    width = _measure_stroke_width(image) * random.uniform(0.8, 1.2)
+    width = float(np.clip(measure_stroke_width(image / MAX_PIXEL, "central"), 1.0, 5.0)) * random.uniform(0.8, 1.2)
     ink = canvas / MAX_PIXEL
     for start, end in draw(canvas, random) if (canvas > _INK).any() else []:
         ink = np.maximum(ink, _draw_segment(start, end, width))
@@ -117,19 +119,9 @@ def _cross(canvas: NDArray[np.uint8], random: np.random.Generator) -> list[tuple
     return [(middle - half[0] * along, middle + half[1] * along)]
 
 
-def _measure_stroke_width(image: NDArray[np.uint8]) -> float:
-    """Return the width in pixels of a stroke with this area and this outline: twice the area over the outline."""
-    ink = image / MAX_PIXEL
-    outline = np.hypot(*np.gradient(ink)).sum()
-    return float(np.clip(2 * ink.sum() / max(outline, 1.0), 1.0, 5.0))
-
-
-def _draw_segment(start: Point, end: Point, width: float) -> NDArray[np.float64]:
-    """Return ink in [0, 1] of a round-ended line with soft edges, `(56, 56)`."""
-    size = SIZE + 2 * _MARGIN
-    positions = np.moveaxis(np.indices((size, size)), 0, -1) - start
-    line = end - start
-    along = np.clip(positions @ line / max(float(line @ line), 1e-9), 0, 1)
-    distance = np.linalg.norm(positions - along[..., None] * line, axis=-1)
-    ink: NDArray[np.float64] = np.clip(width / 2 + 0.5 - distance, 0, 1)
+def _draw_segment(start: Point, end: Point, width: float) -> NDArray[np.floating]:
+    """Draw a line from one row and column to another; returns ink in [0, 1], `(56, 56)`."""
+    points = np.array([start[::-1], end[::-1]]) + 0.5
+    ink: NDArray[np.floating]
+    (ink,) = draw_lines(points[None], np.ones((1, 1), bool), np.full((1, 1, 1), width / 2), SIZE + 2 * _MARGIN)
     return ink

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from digits.data.dataset import LabelledImages
-from digits.data.images import MAX_PIXEL, make_batch
+from digits.data.images import MAX_PIXEL, make_batch, scale_pixels
 from digits.errors import ConfigurationError
 from digits.networks.classifier import select_logits
 from digits.networks.muon import ConvolutionMuon, make_optimizer
@@ -158,7 +158,7 @@ def make_batches(digits: LabelledImages, config: TrainingConfig, first_epoch: in
         # A stateless permutation of all digits, another one each epoch.
         shuffle_seed = tf.stack([tf.constant(config.seed, tf.int64), step // steps_per_epoch])
         chosen = tf.random.experimental.index_shuffle(positions, shuffle_seed, tf.constant(num_digits - 1, tf.int64))
-        batch = tf.cast(tf.gather(images, chosen), tf.float32)[..., None] / MAX_PIXEL
+        batch = scale_in_graph(tf.gather(images, chosen))[..., None]
         is_finishing = step >= finishing_step
         distort_seed, disturb_seed = tf.unstack(
             tf.random.split(tf.stack([tf.constant(config.seed + 1, tf.int64), step]), 2)
@@ -170,6 +170,11 @@ def make_batches(digits: LabelledImages, config: TrainingConfig, first_epoch: in
     steps = tf.data.Dataset.range(first_epoch * steps_per_epoch, last_step)
     # One call at a time: the second core is the network's.
     return steps.map(draw_batch, num_parallel_calls=1, deterministic=True).prefetch(4)
+
+
+def scale_in_graph(pixels: tf.Tensor) -> tf.Tensor:
+    """Scale uint8 pixels of any shape as `images.scale_pixels` does, inside a TensorFlow graph: by looking them up."""
+    return tf.gather(tf.constant(scale_pixels(np.arange(MAX_PIXEL + 1))), tf.cast(pixels, tf.int32))
 
 
 def recompute_statistics(network: keras.Model, digits: LabelledImages, config: TrainingConfig) -> None:

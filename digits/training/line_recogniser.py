@@ -22,7 +22,6 @@ from joblib import Parallel, cpu_count, delayed
 from numpy.typing import NDArray
 
 from digits.data.dataset import LabelledImages, read_labelled_images
-from digits.data.images import MAX_PIXEL
 from digits.errors import end_in_one_line
 from digits.inference.ctc import decode
 from digits.inference.onnx_session import Predict, compute_in_parts
@@ -34,7 +33,7 @@ from digits.synthesis.lines import LINE_WIDTH, LineExamples, compose_lines
 from digits.synthesis.negatives import draw_any_digits, make_negatives
 from digits.synthesis.stroke_variants import StrokeVariants, draw_variants
 from digits.training.checkpoint import CheckpointSaver, warn_of_interrupted_run
-from digits.training.classifier import check_seed
+from digits.training.classifier import check_seed, scale_in_graph
 from digits.training.export import write_artifact
 from digits.training.provenance import describe_environment
 from digits.training.split import hold_out
@@ -133,7 +132,7 @@ def fit_line_network(
     images, labels = tf.constant(lines.images[..., None]), tf.constant(lines.labels + 1, tf.int32)
 
     def load(chosen: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.cast(tf.gather(images, chosen), tf.float32) / MAX_PIXEL, tf.gather(labels, chosen)
+        return scale_in_graph(tf.gather(images, chosen)), tf.gather(labels, chosen)
 
     order = tf.data.Dataset.range(len(lines.labels)).shuffle(len(lines.labels), seed=config.seed)
     order = order.batch(config.batch_size, drop_remainder=True)
