@@ -18,6 +18,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from PIL import Image as Pixels
 
+from digits.data.files import replace_file
 from digits.errors import ConfigurationError, end_in_one_line
 
 MAX_BYTES = 3_000_000
@@ -102,10 +103,8 @@ def main() -> None:
         raise ConfigurationError(
             f"The notebook has {size_bytes:,} bytes, expected less than {MAX_BYTES:,}; make its pictures smaller."
         )
-    output.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = output.with_name(f".writing-{os.getpid()}-{output.name}")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(output)
+    with replace_file(output) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
     # The next run is to train anew.
     for kept in (*arguments.kept.glob("*.weights.h5"), *arguments.kept.glob("search.db")):
         kept.unlink()

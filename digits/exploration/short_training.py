@@ -6,14 +6,12 @@ zero.
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import h5py
 import keras
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +19,9 @@ from scipy.special import softmax
 
 from digits.data.dataset import LabelledImages
 from digits.data.images import make_batch
-from digits.errors import ConfigurationError
+from digits.errors import CheckpointError, ConfigurationError
 from digits.training.augmentation import Distortion
+from digits.training.checkpoint import read_state, save_weights
 from digits.training.classifier import TrainingConfig, make_batches
 from digits.training.disturbance import NO_DISTURBANCE
 
@@ -142,7 +141,7 @@ def train_briefly(
     seen = [(point + 1) * steps_per_point * run.batch_size for point in range(run.num_points)]
     curve = _make_curve(history, seen, time.perf_counter() - start)
     if keep:
-        _keep(logits, keep, what, curve)
+        save_weights(logits, keep, {"run": what, "curve": asdict(curve)})
     return curve
 
 
@@ -168,22 +167,11 @@ def _make_curve(history: dict[str, list[float]], digits_seen: list[int], seconds
     return Curve(digits_seen, history["loss"], errors, history["val_loss"], held_out_errors, seconds)
 
 
-def _keep(logits: keras.Model, path: Path, what: dict[str, Any], curve: Curve) -> None:
-    """Write weights and curve as one file, to the side and then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".writing-{os.getpid()}-{path.name}")
-    logits.save_weights(unfinished, overwrite=True)
-    with h5py.File(unfinished, "a") as file:
-        file.attrs["run"] = json.dumps({"run": what, "curve": asdict(curve)})
-    unfinished.replace(path)
-
-
 def _read_kept(logits: keras.Model, path: Path, what: dict[str, Any]) -> Curve | None:
     """Load the weights that lie there and return their curve, if they are of the same run; else None."""
     try:
-        with h5py.File(path, "r") as file:
-            state = json.loads(file.attrs["run"])
-    except (OSError, KeyError, ValueError):  # Nothing there, or nothing whole: it is trained anew.
+        state = read_state(path)
+    except CheckpointError:  # Nothing is there, or nothing whole: the network is trained anew.
         return None
     if state["run"] != json.loads(json.dumps(what)):  # A tuple comes back as a list.
         return None

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from digits.data.images import NUM_CLASSES
 
-NO_DIGIT = NUM_CLASSES
+BLANK = NUM_CLASSES
 """The last of the line network's eleven answers."""
 
 
@@ -23,11 +23,11 @@ def decode(probabilities: NDArray[np.float32]) -> tuple[list[float], NDArray[np.
         The middle step of each digit, and float32 `(n, 10)`: its probabilities at the step where it is surest.
     """
     answers = probabilities.argmax(axis=1)
-    starts = np.flatnonzero(np.diff(answers, prepend=NO_DIGIT))
+    starts = np.flatnonzero(np.diff(answers, prepend=BLANK))
     ends = np.append(starts, len(answers))[1:]
     steps, found = [], []
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        if answers[start] == NO_DIGIT:
+        if answers[start] == BLANK:
             continue
         surest = start + int(probabilities[start:end, answers[start]].argmax())
         steps.append((start + end - 1) / 2)

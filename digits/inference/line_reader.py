@@ -23,17 +23,17 @@ from digits.errors import ArtifactError
 from digits.inference.artifact import Artifact, read_artifact
 from digits.inference.classifier import Classifier
 from digits.inference.ctc import decode
+from digits.inference.ensemble import combine_networks, read_without_doubt
 from digits.inference.onnx_session import Predict, open_graph
 from digits.inference.rejection import Reason, judge
 from digits.inference.segmentation import STROKE_INK, Box, part_ink
 from digits.preprocessing.binarise import Ink
 from digits.preprocessing.digit_image import normalise_ink
 from digits.preprocessing.line_image import LINE_HEIGHT, FramedLine, frame_line, make_line_batch
-from digits.preprocessing.page import paint_desk
 
 _CLASSIFIER_WEIGHT = 0.6
-_SURE = 0.9  # Of every digit: then nothing else is tried.
-_DOUBT = 1e-3  # Of either network, so that neither can rule a digit out.
+_CERTAIN = 0.9  # If every digit has this confidence, the drawing is read once only.
+_DOUBT = 1e-3  # Is added to each probability, so that neither network can rule a digit out.
 _STOP_SHARE = 0.3  # Of the usual digit's height: the network learnt no smaller zeros.
 _WORKING_PIXELS = 1024 * 1024  # A larger drawing is reduced first: what is written on it is large, too.
 _LONGEST_SIDE = 4096
@@ -105,18 +105,19 @@ def read_number(drawing: NDArray[np.uint8], reader: LineReader, classifier: Clas
     Returns:
         The digits; none if there is no ink. Stops, commas and dashes are left out.
     """
-    found = _read_drawing(drawing, reader, classifier)
-    if _find_least_sure(found) < _SURE and (painted := paint_desk(drawing)) is not None:
-        return max(found, _read_drawing(painted, reader, classifier), key=_find_least_sure)
-    return found
+
+    def read(drawing: NDArray[np.uint8]) -> list[ReadDigit]:
+        return _read_once(drawing, reader, classifier)
+
+    return read_without_doubt(read, drawing, _find_least_confidence, _CERTAIN)
 
 
-def _find_least_sure(found: Sequence[ReadDigit]) -> float:
+def _find_least_confidence(found: Sequence[ReadDigit]) -> float:
     """Return the lowest of the digits' confidences, 0 if there is none or one that looks like no digit."""
     return min([0.0 if one.reason == "not_a_digit" else float(one.probabilities.max()) for one in found], default=0.0)
 
 
-def _read_drawing(drawing: NDArray[np.uint8], reader: LineReader, classifier: Classifier) -> list[ReadDigit]:
+def _read_once(drawing: NDArray[np.uint8], reader: LineReader, classifier: Classifier) -> list[ReadDigit]:
     factor = max(ceil(sqrt(drawing.size / _WORKING_PIXELS)), ceil(max(drawing.shape) / _LONGEST_SIDE))
     line = frame_line(np.asarray(Image.fromarray(drawing).reduce(factor)) if factor > 1 else drawing)
     if line is None:
@@ -128,7 +129,7 @@ def _read_drawing(drawing: NDArray[np.uint8], reader: LineReader, classifier: Cl
     chosen = _find_digits(line.ink, [box for _, box in parts])
     parts = [parts[index] for index in chosen]
     images = np.array([normalise_ink(ink) for ink, _ in parts])
-    probabilities, reasons = _hear_classifier(make_batch(images), probabilities[chosen], classifier)
+    probabilities, reasons = _add_classifier(make_batch(images), probabilities[chosen], classifier)
     boxes = [_enlarge(box, factor, drawing.shape) for _, box in parts]
     return [ReadDigit(*one) for one in zip(images, boxes, probabilities, reasons, strict=True)]
 
@@ -147,16 +148,16 @@ def _read_line(line: FramedLine, reader: LineReader) -> tuple[FramedLine, list[f
     Ones may stand closer together than the network can tell. Where it finds nothing else, it looks at the line twice as
     wide, and is believed if it finds more of them.
     """
-    steps, probabilities = _ask(line, reader)
+    steps, probabilities = _predict(line, reader)
     if _are_ones(probabilities):
         wide = line.widen()
-        wide_steps, wide_probabilities = _ask(wide, reader)
+        wide_steps, wide_probabilities = _predict(wide, reader)
         if _are_ones(wide_probabilities) and len(wide_steps) > len(steps):
             return wide, wide_steps, wide_probabilities
     return line, steps, probabilities
 
 
-def _ask(line: FramedLine, reader: LineReader) -> tuple[list[float], NDArray[np.float32]]:
+def _predict(line: FramedLine, reader: LineReader) -> tuple[list[float], NDArray[np.float32]]:
     return decode(reader.compute(make_line_batch(line.image[None]))[0])
 
 
@@ -164,15 +165,13 @@ def _are_ones(probabilities: NDArray[np.float32]) -> bool:
     return bool((probabilities.argmax(axis=1) == 1).all())
 
 
-def _hear_classifier(
+def _add_classifier(
     batch: NDArray[np.float32], probabilities: NDArray[np.float32], classifier: Classifier
 ) -> tuple[NDArray[np.float32], list[Reason | None]]:
     """Return the probabilities of both networks together, and why a digit is not accepted."""
     acceptance = classifier.measure_acceptance(batch)
     weights = _CLASSIFIER_WEIGHT * (np.ones(len(batch)) if acceptance is None else acceptance)[:, None]
-    logits = np.log(probabilities + _DOUBT) + weights * np.log(classifier.predict(batch) + _DOUBT)
-    together = np.exp(logits - logits.max(axis=1, keepdims=True))
-    together = (together / together.sum(axis=1, keepdims=True)).astype(np.float32)
+    together = combine_networks(probabilities, classifier.predict(batch), weights, _DOUBT, is_mean=False)
     if len(batch) == 1:
         return together, judge(batch, together, acceptance, classifier.thresholds)
     # In a line, what touches others or was parted badly need not look like a digit by itself.

@@ -6,6 +6,7 @@ ONNX Runtime because it answers one image in a fraction of a millisecond from 70
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -66,13 +67,18 @@ def open_graph(
     return compute
 
 
-def compute_in_parts(compute: Predict, batch: NDArray[np.float32], num_at_once: int = 1_000) -> NDArray[np.float32]:
+def compute_in_parts(
+    compute: Callable[[NDArray[Any]], NDArray[Any]], batch: NDArray[Any], num_at_once: int = 1_000
+) -> NDArray[Any]:
     """Compute a large batch in parts, so that memory does not grow with it.
 
     Args:
-        compute: As `open_graph` returns it.
-        batch: float32 `(n, ...)`.
-        num_at_once: Of the batch, in one part.
+        compute: A function of a part of the batch, such as `open_graph` returns.
+        batch: `(n, ...)`, n at least 1.
+        num_at_once: How many of the batch make a part.
+
+    Returns:
+        What `compute` returned, one part after another.
     """
     parts = range(0, len(batch), num_at_once)
     return np.concatenate([compute(batch[start : start + num_at_once]) for start in parts])

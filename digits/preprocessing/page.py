@@ -22,7 +22,7 @@ _MOST_LIGHT = 0.8  # Of the paper's brightness, has the desk.
 _EDGE_SHARE = 0.02  # Of the longer side: the sheet's edge with its shadow, and the tip of a wedge of desk.
 
 
-def paint_desk(drawing: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+def replace_background(drawing: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     """Put paper in place of the desk around a sheet.
 
     A shadow's edge may be taken for the sheet's: only for what cannot be read as it is.

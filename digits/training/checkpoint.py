@@ -1,7 +1,7 @@
 """The checkpoint that a killed training resumes from."""
 
 import json
-import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,18 +9,34 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import keras
 
+from digits.data.files import replace_file
 from digits.errors import CheckpointError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 History = dict[str, list[float]]
+_STATE = "run"
 
 
 def warn_of_interrupted_run(checkpoint: Path) -> None:
     """Say what a checkpoint left by an interrupted run means for a run that starts anew."""
     if checkpoint.is_file():
         print(f"{checkpoint}, of an interrupted run, is replaced after the first epoch; --resume continues that run.")
+
+
+def save_weights(model: keras.Model, path: Path, state: Mapping[str, Any]) -> None:
+    """Write weights, and the optimiser's moments, with what belongs to them as one file.
+
+    Args:
+        model: A compiled one brings its optimiser.
+        path: Ends in `.weights.h5`.
+        state: Anything JSON can hold.
+    """
+    with replace_file(path) as unfinished:
+        model.save_weights(unfinished)
+        with h5py.File(unfinished, "a") as file:
+            file.attrs[_STATE] = json.dumps(state)
 
 
 class CheckpointSaver(keras.callbacks.Callback):
@@ -43,14 +59,8 @@ class CheckpointSaver(keras.callbacks.Callback):
         """Save, as Keras calls it."""
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(float(value))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        # In the same folder, because a rename is atomic only inside one file system.
-        with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=".writing-") as folder:
-            unfinished = Path(folder, self.path.name)
-            self.model.save_weights(unfinished)
-            with h5py.File(unfinished, "a") as file:
-                file.attrs["run"] = json.dumps({"run": self.run, "epochs_done": epoch + 1, "history": self.history})
-            unfinished.replace(self.path)
+        state = {"run": self.run, "epochs_done": epoch + 1, "history": self.history}
+        save_weights(self.model, self.path, state)
 
     def restore(self, model: keras.Model) -> int:
         """Load the checkpoint into a compiled model and return how many epochs it has behind it.
@@ -60,7 +70,7 @@ class CheckpointSaver(keras.callbacks.Callback):
         """
         if not self.path.is_file():
             raise CheckpointError(f"{self.path}: no interrupted run to resume; start one without --resume.")
-        state = _read_checkpoint_state(self.path)
+        state = read_state(self.path)
         if state["run"] != self.run:
             differing = sorted(key for key in self.run if state["run"].get(key) != self.run[key])
             raise CheckpointError(
@@ -76,7 +86,7 @@ class CheckpointSaver(keras.callbacks.Callback):
         return int(state["epochs_done"])
 
 
-def _read_checkpoint_state(path: Path) -> dict[str, Any]:
+def read_state(path: Path) -> dict[str, Any]:
     """Return what a checkpoint says of its run: `run`, `epochs_done`, `history`.
 
     Raises:
@@ -84,7 +94,7 @@ def _read_checkpoint_state(path: Path) -> dict[str, Any]:
     """
     try:
         with h5py.File(path, "r") as file:
-            state: dict[str, Any] = json.loads(file.attrs["run"])
+            state: dict[str, Any] = json.loads(file.attrs[_STATE])
     except (OSError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path}: not a whole checkpoint ({error}); start anew without --resume.") from error
     return state

@@ -20,6 +20,7 @@ import numpy as np
 import onnxslim
 from numpy.typing import NDArray
 
+from digits.data.files import replace_file
 from digits.data.images import draw_one, make_batch
 from digits.errors import ArtifactError, end_in_one_line
 from digits.inference.artifact import ACCEPTANCE, FORMAT, GROUP, hash_weights, read_artifact
@@ -48,14 +49,11 @@ def write_artifact(
     Raises:
         ArtifactError: If the exported graph does not answer as the network does; nothing is written then.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # In the same folder, because a rename is atomic only inside one file system.
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
-        try:
-            graph, difference = export_graph(network, sample)
-        except ArtifactError as error:
-            raise ArtifactError(f"{path}: {error}") from error
-        unfinished = Path(folder, "network.h5")
+    try:
+        graph, difference = export_graph(network, sample)
+    except ArtifactError as error:
+        raise ArtifactError(f"{path}: {error}") from error
+    with replace_file(path) as unfinished:
         network.save(unfinished)
         with h5py.File(unfinished, "a") as file:
             group = file.create_group(GROUP)
@@ -66,7 +64,6 @@ def write_artifact(
             if acceptance_graph is not None:
                 group[ACCEPTANCE] = np.frombuffer(acceptance_graph, np.uint8)
                 group.attrs["acceptance_sha256"] = hashlib.sha256(acceptance_graph).hexdigest()
-        unfinished.replace(path)
 
 
 def export_graph(network: keras.Model, sample: NDArray[np.float32]) -> tuple[bytes, float]:

@@ -7,11 +7,11 @@ from importlib.metadata import version
 from typing import Any
 
 import keras
-import numpy as np
 
 from digits.data.dataset import LabelledImages
 from digits.data.images import make_batch
 from digits.inference.input_statistics import measure_ink, measure_moments
+from digits.inference.onnx_session import compute_in_parts
 from digits.networks.classifier import count_multiply_adds
 from digits.training.classifier import TrainingConfig
 
@@ -47,15 +47,15 @@ def describe_input(training: LabelledImages, network: keras.Model) -> dict[str, 
         `mean_ink`, 0-255; `centre_row` and `centre_column` of the centre of mass, 0-27; `confidence`, 0-1.
     """
     pixels = training.images.reshape(len(training), -1)
-    # A part at a time: 60,000 digits as float32 would double the run's peak of memory.
-    parts = [slice(start, start + _IMAGES_AT_ONCE) for start in range(0, len(pixels), _IMAGES_AT_ONCE)]
-    moments = np.concatenate([measure_moments(pixels[part]) for part in parts])
-    confidences = [network.predict(make_batch(pixels[part]), verbose=0).max(axis=1) for part in parts]
-    mean_ink, rows, columns = measure_ink(moments)
+    # In parts: 60,000 digits as float32 would double the run's peak of memory.
+    mean_ink, rows, columns = measure_ink(compute_in_parts(measure_moments, pixels, _IMAGES_AT_ONCE))
+    confidences = compute_in_parts(
+        lambda part: network.predict(make_batch(part), verbose=0).max(axis=1), pixels, _IMAGES_AT_ONCE
+    )
     measured = {
         "mean_ink": mean_ink,
         "centre_row": rows,
         "centre_column": columns,
-        "confidence": np.concatenate(confidences),
+        "confidence": confidences,
     }
     return {name: float(values.mean(dtype=float)) for name, values in measured.items()}

@@ -19,15 +19,15 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import layers
 
 from digits.data.dataset import LabelledImages, read_labelled_images
-from digits.data.images import BATCH_SHAPE, NUM_CLASSES, make_batch
+from digits.data.images import NUM_CLASSES, make_batch
 from digits.errors import end_in_one_line
 from digits.inference.artifact import read_artifact
 from digits.inference.onnx_session import Predict, compute_in_parts, open_graph
 from digits.inference.rejection import Thresholds, judge
-from digits.networks.classifier import LOGITS_NAME, count_multiply_adds
+from digits.networks.classifier import count_multiply_adds
+from digits.networks.rejector import build_rejector
 from digits.synthesis.negatives import draw_any_digits, make_negatives
 from digits.training.classifier import TrainingConfig, fit_network
 from digits.training.disturbance import NO_DISTURBANCE
@@ -64,21 +64,6 @@ def configure_acceptance(config: TrainingConfig, is_fast: bool) -> AcceptanceCon
     return replace(acceptance, training=replace(acceptance.training, seed=config.seed))
 
 
-def build_acceptance_network() -> keras.Model:
-    """Build the untrained network; weights follow `keras.utils.set_random_seed`.
-
-    Returns:
-        A model from float32 `(n, 28, 28, 1)` in [0, 1] to probabilities float32 `(n, 11)`.
-    """
-    pixels = keras.Input(BATCH_SHAPE, name="pixels")
-    x = pixels
-    for channels, size, strides in ((16, 5, 2), (32, 3, 2), (48, 3, 1)):
-        x = layers.Conv2D(channels, size, strides=strides, padding="valid" if size == 5 else "same", use_bias=False)(x)
-        x = layers.ReLU()(layers.BatchNormalization()(x))
-    logits = layers.Dense(NUM_CLASSES + 1, name=LOGITS_NAME)(layers.Flatten()(x))
-    return keras.Model(pixels, layers.Softmax(name="probabilities")(logits), name="acceptance")
-
-
 def train_acceptance(
     digits: LabelledImages, predict: Predict, config: AcceptanceConfig, verbose: int
 ) -> tuple[bytes, dict[str, Any]]:
@@ -97,7 +82,7 @@ def train_acceptance(
     keras.utils.set_random_seed(config.training.seed)
     order = np.random.default_rng(config.training.seed).permutation(len(digits))[: config.num_digits]
     held_out, training = (digits.take(part) for part in np.split(order, [len(order) // 6]))
-    network = build_acceptance_network()
+    network = build_rejector()
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = Path(folder, "acceptance.weights.h5")
         fit_network(network, _add_taught(training, config), config.training, checkpoint, False, verbose)

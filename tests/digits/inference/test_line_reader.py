@@ -12,7 +12,7 @@ from digits.data.dataset import LabelledImages
 from digits.data.images import make_batch
 from digits.errors import ArtifactError
 from digits.inference.classifier import Classifier, load_classifier
-from digits.inference.ctc import NO_DIGIT, decode
+from digits.inference.ctc import BLANK, decode
 from digits.inference.line_reader import LineReader, ReadDigit, load_line_reader, read_number
 from tests.conftest import ROOT
 
@@ -230,7 +230,7 @@ def test_read_number_digit_cut_off_at_the_edge(reader: LineReader, small_digits:
 
 
 def test_decode_takes_each_run_for_one_digit() -> None:
-    answers = [NO_DIGIT, 3, 3, 3, NO_DIGIT, 3, 5, NO_DIGIT]
+    answers = [BLANK, 3, 3, 3, BLANK, 3, 5, BLANK]
     probabilities = np.full((len(answers), 11), 0.01, np.float32)
     probabilities[np.arange(len(answers)), answers] = 0.9
     steps, found = decode(probabilities)
@@ -240,7 +240,7 @@ def test_decode_takes_each_run_for_one_digit() -> None:
 
 def test_decode_nothing() -> None:
     probabilities = np.zeros((4, 11), np.float32)
-    probabilities[:, NO_DIGIT] = 1
+    probabilities[:, BLANK] = 1
     steps, found = decode(probabilities)
     assert (steps, found.shape) == ([], (0, 10))
 

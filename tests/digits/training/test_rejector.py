@@ -14,14 +14,10 @@ from digits.inference.artifact import read_artifact
 from digits.inference.classifier import load_classifier
 from digits.inference.onnx_session import open_graph
 from digits.networks.classifier import count_multiply_adds
+from digits.networks.rejector import build_rejector
 from digits.synthesis.negatives import make_negatives
 from digits.training.classifier import TrainingConfig
-from digits.training.rejector import (
-    AcceptanceConfig,
-    build_acceptance_network,
-    configure_acceptance,
-    train_acceptance,
-)
+from digits.training.rejector import AcceptanceConfig, configure_acceptance, train_acceptance
 
 Trained = tuple[bytes, Mapping[str, Any]]
 
@@ -43,7 +39,7 @@ def trained(small_digits: LabelledImages) -> Trained:
 
 
 def test_acceptance_network_is_small() -> None:
-    assert count_multiply_adds(build_acceptance_network()) <= 1_000_000
+    assert count_multiply_adds(build_rejector()) <= 1_000_000
 
 
 def test_train_acceptance_tells_digits_from_scribbles(trained: Trained, small_digits: LabelledImages) -> None:
