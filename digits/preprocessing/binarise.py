@@ -173,18 +173,19 @@ def _is_ruled(inked: Mask, pen: Mask) -> bool:
     return max(float(printed.any(axis=axis).mean()) for axis in (0, 1)) > _RULED_SHARE
 
 
-def keep_strokes(ink: Ink, stroke_ink: float = _STROKE_INK) -> Ink:
+def keep_strokes(ink: Ink, stroke_ink: float = _STROKE_INK, has_frames: bool = True) -> Ink:
     """Keep what is dark, with its soft edge, and leave out specks and what is faint.
 
     Args:
         ink: float32 `(height, width)` in [0, 1].
         stroke_ink: What belongs to a stroke has more.
+        has_frames: False where frames were erased before; then none is looked for.
     """
     mask = ink > stroke_ink
     labels, num_pieces = label_components(mask)
     areas = np.bincount(labels.ravel(), minlength=num_pieces + 1)
     areas[0] = 0
-    areas[find_printed(labels, _mark_large(areas))] = 0
+    areas[find_printed(labels, _mark_large(areas), has_frames)] = 0
     mask &= _mark_large(areas)[labels]
     edge = max(2, round(max(ink.shape) / 128))
     return np.where(dilate(mask, edge), ink, np.float32(0))

@@ -13,12 +13,13 @@ _LEAST_PIXELS = 32  # Of a frame; noise has thousands of pieces that are smaller
 _FRAMED_SHARE = 0.02  # Of a frame's box, by the ink in it.
 
 
-def find_printed(labels: Labels, is_written: Mask) -> list[int]:
+def find_printed(labels: Labels, is_written: Mask, has_frames: bool = True) -> list[int]:
     """Tell what was printed from what was written. A line that a digit touches is not told apart.
 
     Args:
         labels: int32 `(height, width)`, 0 is paper and 1 to n are connected pieces of ink.
         is_written: bool `(n + 1,)`, False for the paper and for specks.
+        has_frames: False where frames were erased before; then none is looked for.
 
     Returns:
         The numbers of the pieces.
@@ -26,7 +27,7 @@ def find_printed(labels: Labels, is_written: Mask) -> list[int]:
     height, turned = len(labels), labels.T
     level = [piece for piece in _list_crossing(labels) if _measure_extent(labels == piece) < _LINE_SHARE * height]
     upright = [piece for piece in _list_crossing(turned) if _measure_extent(turned == piece) < _MARGIN_SHARE * height]
-    frames = _find_frames(labels, is_written)
+    frames = _find_frames(labels, is_written) if has_frames else []
     # In a picture cut close to its digits a 1 is as high as the picture, and so is what stands beside it.
     rest = is_written.copy()
     rest[level + upright + frames] = False

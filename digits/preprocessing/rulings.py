@@ -27,7 +27,7 @@ def keep_line_strokes(contrast: Ink, light: Light) -> Ink:
         float32 `(height, width)` in [0, 1], 0 is paper and 1 is ink; all 0 if there is no ink.
     """
     unframed = _erase_frames(contrast, stretch_contrast(contrast, light) > _STROKE_INK)
-    return keep_strokes(stretch_contrast(subtract_rulings(unframed), light), _STROKE_INK)
+    return keep_strokes(stretch_contrast(subtract_rulings(unframed), light), _STROKE_INK, has_frames=False)
 
 
 def _erase_frames(contrast: Ink, mask: Mask) -> Ink:
