@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from benchmarks import ROOT
-from digits.data.image_file import decode_drawing
+from digits.data.image_file import decode_picture
 from digits.data.images import MAX_PIXEL, SIZE
 
 Drawing = NDArray[np.uint8]
@@ -196,7 +196,7 @@ def photograph(brightness: Ink, rng: np.random.Generator) -> Drawing:
     seen = ndimage.gaussian_filter(brightness, 1.2) * 0.8 + rng.normal(0, 0.04, brightness.shape)
     file = BytesIO()
     Image.fromarray(finish(seen)).save(file, "JPEG", quality=60)
-    return decode_drawing(file.getvalue())
+    return decode_picture(file.getvalue()).luminance
 
 
 def finish(brightness: NDArray[np.floating]) -> Drawing:

@@ -34,6 +34,7 @@ from digits.data.dataset import read_labelled_images
 from digits.data.images import SIZE, make_batch
 from digits.inference.digit_reader import read_digits
 from digits.preprocessing.digit_image import normalise_drawing
+from digits.training.palette import BLUE, GREY, ORANGE
 
 Images = NDArray[np.uint8]
 
@@ -139,12 +140,12 @@ def draw_curve(judged: dict[str, Judged], threshold: float) -> Figure:
     axes = figure.subplots()
     digits = np.sort(judged[TEST].acceptance)
     refused = np.arange(len(digits)) / len(digits)
-    for name, colour in ((LETTERS, "#0072B2"), (SHIRTS, "#E69F00")):
+    for name, colour in ((LETTERS, BLUE), (SHIRTS, ORANGE)):
         others = np.sort(judged[name].acceptance)
         accepted = 1 - np.searchsorted(others, digits) / len(others)
         axes.plot(100 * refused, 100 * accepted, color=colour, label=name)
     here = 100 * float((digits < threshold).mean())
-    axes.axvline(here, color="#666666", linestyle="--", linewidth=1, label="the model's threshold")
+    axes.axvline(here, color=GREY, linestyle="--", linewidth=1, label="the model's threshold")
     axes.set(xlabel="test digits refused (%)", ylabel="others accepted (%)", xlim=(0, 5), ylim=(0, None))
     axes.legend()
     return figure

@@ -5,7 +5,9 @@ before pixels are decoded, and whatever Pillow raises leaves as a `DrawingError`
 """
 
 import warnings
+from dataclasses import dataclass
 from io import BytesIO
+from math import ceil
 from struct import unpack_from
 
 import numpy as np
@@ -31,7 +33,20 @@ _TURNS = {
 }
 
 
-def decode_drawing(encoded: bytes, max_pixels: int = MAX_DRAWING_PIXELS) -> NDArray[np.uint8]:
+@dataclass(frozen=True)
+class Picture:
+    """A decoded image file.
+
+    Attributes:
+        luminance: uint8 `(height, width)`, 0 black to 255 white, the longer side at most 1,024.
+        scale: How many of the file's own pixels one of these is wide.
+    """
+
+    luminance: NDArray[np.uint8]
+    scale: int
+
+
+def decode_picture(encoded: bytes, max_pixels: int = MAX_DRAWING_PIXELS) -> Picture:
     """Decode an image file: upright, transparency laid on paper, large ones reduced by area.
 
     Transparency is laid on white, as a browser shows it; on black where all ink is light, which white would hide.
@@ -41,13 +56,11 @@ def decode_drawing(encoded: bytes, max_pixels: int = MAX_DRAWING_PIXELS) -> NDAr
         max_pixels: More than these are refused before they are decoded; fewer are taken of what needs more memory,
             WebP a third, CMYK and TIFF with 16 bits a colour half.
 
-    Returns:
-        uint8 `(height, width)`, luminance 0 black to 255 white, the longer side at most 1,024.
-
     Raises:
         DrawingError: If the file is none of these, broken, animated, in tiles, empty or too large.
     """
     image = _open_image(encoded)
+    longer_side = max(image.size)
     _check_size(image, max_pixels)
     try:
         _check_single(image)
@@ -58,7 +71,7 @@ def decode_drawing(encoded: bytes, max_pixels: int = MAX_DRAWING_PIXELS) -> NDAr
             # A JPEG decoder can leave out detail; others ignore it.
             image.draft("L", (MAX_DRAWING_SIDE, MAX_DRAWING_SIDE))
             image.load()
-            return _read_luminance(image)
+            luminance = _read_luminance(image)
     except DrawingError:
         raise
     # Decoders raise a dozen unrelated types for broken pixels.
@@ -68,15 +81,8 @@ def decode_drawing(encoded: bytes, max_pixels: int = MAX_DRAWING_PIXELS) -> NDAr
             code="broken_image",
             hint="It may be cut off; save or send it again.",
         ) from error
-
-
-def measure_longer_side(encoded: bytes) -> int:
-    """Return the longer side of a picture in its own pixels, from its header: what a reduced drawing is scaled back by.
-
-    Raises:
-        DrawingError: If the file is no image.
-    """
-    return max(_open_image(encoded).size)
+    # It was reduced by a whole number; its last pixel may stand for fewer.
+    return Picture(luminance, ceil(longer_side / max(luminance.shape)))
 
 
 def _open_image(encoded: bytes) -> Image.Image:
