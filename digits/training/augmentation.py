@@ -1,9 +1,9 @@
 """Random changes of a training batch: distortions bend a digit, disturbances change its greys and leave its shape.
 
-A distortion is one smooth warp of each digit, affine and elastic together. It samples the image once, because two passes
-of interpolation would blur the strokes. The elastic part follows Simard, Steinkraus and Platt, "Best Practices for
-Convolutional Neural Networks Applied to Visual Document Analysis" (ICDAR 2003). It draws a coarse grid of displacements in
-place of a smoothed field, because a grid is cheap.
+A distortion is one smooth warp of each digit, affine and elastic together. It samples the image once, because two
+passes of interpolation would blur the strokes. The elastic part follows Simard, Steinkraus and Platt, "Best Practices
+for Convolutional Neural Networks Applied to Visual Document Analysis" (ICDAR 2003). It draws a coarse grid of
+displacements in place of a smoothed field, because a grid is cheap.
 """
 
 from collections.abc import Callable
