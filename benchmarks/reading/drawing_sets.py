@@ -30,16 +30,16 @@ FONT_PACKAGES = ("fonts-dejavu-core", "fonts-dejavu-extra", "fonts-freefont-ttf"
 _ENLARGED = 4  # Times MNIST's size, where a digit's skeleton is found.
 
 
-def read_pen_strokes(path: Path = PEN_DIGITS) -> tuple[list[list[NDArray[np.float32]]], NDArray[np.int64]]:
-    """Read pen digits.
+def read_pen_strokes(path: Path = PEN_DIGITS) -> tuple[list[list[NDArray[np.float32]]], NDArray[np.str_]]:
+    """Read pen digits or letters.
 
     Returns:
-        For each digit its strokes, float32 `(n, 2)`, x to the right and y down; and int64 labels.
+        For each drawing its strokes, float32 `(n, 2)`, x to the right and y down; and its label.
     """
     with np.load(path) as arrays:
         strokes = np.split(arrays["points"], np.cumsum(arrays["stroke_lengths"])[:-1])
         ends = np.cumsum(arrays["drawing_strokes"])
-        labels = arrays["labels"].astype(np.int64)
+        labels = arrays["labels"].astype(np.str_)
     return [strokes[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)], labels
 
 

@@ -70,12 +70,7 @@ def read_fashion(path: Path = FASHION) -> Images:
 
 def read_letters(path: Path = PEN_LETTERS) -> list[list[NDArray[np.float32]]]:
     """Read the strokes of the pen letters, look-alikes left out."""
-    with np.load(path) as arrays:
-        strokes = np.split(arrays["points"], np.cumsum(arrays["stroke_lengths"])[:-1])
-        ends = np.cumsum(arrays["drawing_strokes"])
-        labels = [str(label) for label in arrays["labels"]]
-    starts = [0, *ends[:-1]]
-    return [strokes[a:b] for a, b, label in zip(starts, ends, labels, strict=True) if label not in LOOK_ALIKES]
+    return [strokes for strokes, label in zip(*read_pen_strokes(path), strict=True) if str(label) not in LOOK_ALIKES]
 
 
 def draw_all(drawings: list[list[NDArray[np.float32]]]) -> Images:

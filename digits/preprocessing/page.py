@@ -83,5 +83,5 @@ def _chain(points: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _shrink(mask: Mask, num_pixels: int) -> Mask:
-    """Take away what is near to the mask's edge or the picture's, where the tip of a wedge of background is too thin."""
+    """Take away what is near to the edge of the mask or of the picture, where a wedge of background is too thin."""
     return erode(np.pad(mask, num_pixels), num_pixels)[num_pixels:-num_pixels, num_pixels:-num_pixels]
