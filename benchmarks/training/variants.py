@@ -31,7 +31,7 @@ _PEER_SHARE = 0.5
 
 
 def build_stages(*stages: tuple[int, ...], dropout: float = 0.0) -> keras.Model:
-    """Build a network like the shipped one, its residual blocks' channels given; each further stage halves the maps."""
+    """Build a network like the shipped one with other channels; each further stage halves the maps."""
     pixels = keras.Input(BATCH_SHAPE, name="pixels")
     x = layers.Conv2D(stages[0][0], 5, strides=2, use_bias=False)(subtract_surroundings(pixels))
     x = layers.ReLU()(layers.BatchNormalization()(x))
@@ -51,7 +51,7 @@ def fit_beside_peer(
     """Train the network beside another, each taught half by the label and half by what the other answers.
 
     Deep mutual learning (Zhang et al., arXiv 1706.00384). Takes what `fit_network` takes, but writes no checkpoint and
-    resumes nothing; the other network is let go at the end.
+    resumes nothing; the other network is dropped at the end.
     """
     del checkpoint, resume
     taught = add_variants(digits, config)
