@@ -124,14 +124,6 @@ def test_metrics_count_themselves_in_flight(metered_server: Server) -> None:
     assert read(metered_server)["digits_http_requests_in_flight",] == 1
 
 
-def test_metrics_answer_before_the_model_is_loaded(held_back_server: Server) -> None:
-    before = read(held_back_server)
-    held_back_server.post({})
-    grown = difference(before, read(held_back_server))
-    assert grown["digits_rejected_requests_total", "model_not_ready"] == 1
-    assert grown["digits_http_requests_total", "POST", "/predict", "503"] == 1
-
-
 def test_metrics_count_faults(faulty_server: Server, row: dict[str, Any]) -> None:
     before = read(faulty_server)
     faulty_server.post(row)

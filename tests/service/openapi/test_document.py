@@ -129,21 +129,10 @@ def test_openapi_example_of_a_fault_is_the_answer_itself(
     assert (answer.status, answer.json) == list_examples(openapi, "/predict")["internal_error"]
 
 
-def test_openapi_example_of_a_model_not_ready_is_the_answer_itself(
-    openapi: dict[str, Any], held_back_server: Server
-) -> None:
-    for path in ("/readyz", "/healthcheck"):
-        answer = held_back_server.request("GET", path)
-        assert (answer.status, answer.json) == list_examples(openapi, path)["model_not_ready"]
-        documented = get_operation(openapi, path)["responses"]["503"]["headers"]
-        assert all(name in answer.headers for name in documented)
-        assert list(documented) == ["Retry-After"]
-
-
 def test_openapi_documents_every_code_of_the_service(openapi: dict[str, Any]) -> None:
     anywhere = set(re.findall(r"`([a-z_]+)`", openapi["info"]["description"]))
     codes = set(openapi["components"]["schemas"]["ErrorDetail"]["properties"]["code"]["enum"])
-    assert set(list_examples(openapi, "/predict")) == {*REFUSED, "internal_error", "model_not_ready"}
+    assert set(list_examples(openapi, "/predict")) == {*REFUSED, "internal_error"}
     documented = {code for path in set(openapi["paths"]) - set(V2_PATHS) for code in list_examples(openapi, path)}
     assert codes == documented | anywhere
     assert "not_found" in anywhere

@@ -183,11 +183,6 @@ def test_batch_limits_come_from_the_settings(narrow_server: Server, image: list[
     assert (too_large.status, too_large.error["hint"]) == (413, "Send fewer images at once.")
 
 
-def test_batch_before_the_model_is_loaded_answers_503(held_back_server: Server) -> None:
-    answer = held_back_server.request("POST", PATH, bytes(784), RAW)
-    assert (answer.status, answer.error["code"]) == (503, "model_not_ready")
-
-
 def test_a_single_image_is_answered_while_a_large_batch_is_read(server: Server, row: dict[str, Any]) -> None:
     def count(answers: list[Answer]) -> set[int]:
         return {answer.status for answer in answers}

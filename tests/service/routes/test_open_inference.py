@@ -224,13 +224,6 @@ def test_every_error_of_the_protocol_is_a_text(server: Server, method: str, path
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/v2/health/ready"), ("GET", "/v2/models/digits/ready"), ("POST", PATH)]
 )
-def test_protocol_before_the_model_is_loaded_is_not_ready(held_back_server: Server, method: str, path: str) -> None:
-    answer = held_back_server.request(method, path)
-    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
-    assert answer.json["error"].startswith("Received a request while the model is still being loaded")
-    assert held_back_server.request("GET", "/v2/health/live").json == {"live": True}
-
-
 def ask(method: str, path: str, body: object = None) -> Callable[[Server], Answer]:
     return lambda server: server.request(method, path, None if body is None else json.dumps(body), JSON)
 

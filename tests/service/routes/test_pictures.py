@@ -233,12 +233,6 @@ def test_number_has_boxes_in_the_upright_picture(server: Server, sheet: Image.Im
 
 
 @pytest.mark.parametrize("path", [ONE, SEVERAL])
-def test_picture_before_the_model_is_loaded_answers_503(held_back_server: Server, path: str) -> None:
-    answer = post(held_back_server, b"", path)
-    assert (answer.status, answer.error["code"]) == (503, "model_not_ready")
-
-
-@pytest.mark.parametrize("path", [ONE, SEVERAL])
 def test_a_single_image_is_answered_while_photos_are_read(server: Server, row: dict[str, Any], path: str) -> None:
     rng = np.random.default_rng(0)
     photo = encode(Image.fromarray(rng.integers(0, 256, (3000, 4000), np.uint8)), "JPEG", quality=50)

@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import Scope
 
+from app.errors.paths import is_open_inference
 from app.errors.refusals import MethodNotAllowedError, ServiceError, UnknownPathError
 from app.errors.server_faults import InternalError
 from digits.errors import DrawingError, PixelError
@@ -39,7 +40,7 @@ def describe_protocol_error(error: Refusal) -> dict[str, str]:
 
 def choose_shape(path: str) -> Callable[[Refusal], Mapping[str, object]]:
     """Return what describes an error in the shape that belongs to the path."""
-    return describe_protocol_error if path == "/v2" or path.startswith("/v2/") else describe_error
+    return describe_protocol_error if is_open_inference(path) else describe_error
 
 
 def handle_errors(app: FastAPI) -> None:

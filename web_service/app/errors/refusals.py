@@ -21,9 +21,41 @@ A row that breaks the 28x28 contract arrives as `digits.errors.PixelError`, a fi
 """
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from digits.errors import DigitsError
+
+ErrorCode = Literal[
+    "animated_image",
+    "body_too_large",
+    "broken_image",
+    "image_too_large",
+    "internal_error",
+    "invalid_csv",
+    "invalid_json",
+    "invalid_multipart",
+    "invalid_text",
+    "method_not_allowed",
+    "missing_images",
+    "missing_pixel",
+    "not_a_number",
+    "not_an_array",
+    "not_an_image",
+    "not_an_object",
+    "not_found",
+    "overloaded",
+    "pixel_out_of_range",
+    "request_timeout",
+    "shutting_down",
+    "tiled_image",
+    "unauthorized",
+    "unknown_field",
+    "unsupported_content_encoding",
+    "unsupported_media_type",
+    "wrong_batch_size",
+    "wrong_file_count",
+    "wrong_shape",
+]
 
 # A client's own words are repeated in an answer only so far.
 _CHARS_SHOWN = 64

@@ -2,7 +2,6 @@
 
 ServiceError
 ├── InternalError              500
-├── ModelNotReadyError         503
 ├── OverloadedError            503
 └── ShuttingDownError          503
 """
@@ -20,20 +19,6 @@ class InternalError(ServiceError):
         super().__init__(
             "The request failed through a fault of the service, which is logged.",
             hint="Try again; if it fails again, tell the operator when it happened.",
-        )
-
-
-class ModelNotReadyError(ServiceError):
-    """The process is up, the model is not."""
-
-    status = 503
-    code = "model_not_ready"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Received a request while the model is still being loaded, expected it after that.",
-            hint="Try again in a second.",
-            headers={"Retry-After": "1"},
         )
 
 

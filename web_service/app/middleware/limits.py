@@ -7,23 +7,14 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors.handlers import answer_refusal
+from app.errors.paths import HEALTH_PATHS, needs_key
 from app.errors.refusals import RequestTimeoutError, ServiceError, UnauthorizedError
 from app.errors.server_faults import OverloadedError
-from app.routes.page import is_page
+from app.prediction.state import get_state
 from app.settings import Settings
 
-# Who watches the service must reach it when it is busy, and has no key.
-HEALTH_PATHS = frozenset(
-    {
-        *("/healthz", "/readyz", "/healthcheck", "/metrics"),
-        *("/v2/health/live", "/v2/health/ready", "/v2/models/digits/ready"),
-    }
-)
-# A browser cannot send a key with the address that is typed into it; what is tried out there carries one.
-_DOCUMENTS = frozenset({"/docs", "/openapi.json"})
 
-
-class Guard:
+class Limits:
     """ASGI middleware; plain, because the usual base class costs every request a task of its own."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -36,7 +27,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        state = scope["app"].state
+        state = get_state(scope["app"])
         exchange = Exchange(scope, receive, send, state.settings, state.is_draining, self._bodies)
         if scope["path"] in HEALTH_PATHS:
             await self._app(scope, exchange.receive, exchange.send)
@@ -61,11 +52,6 @@ class Guard:
         if settings.api_key is None or not needs_key(scope["path"]):
             return None
         return None if _has_key(scope, settings.api_key.get_secret_value()) else UnauthorizedError()
-
-
-def needs_key(path: str) -> bool:
-    """Whether a request for this path must carry the key, if there is one."""
-    return path not in HEALTH_PATHS and path not in _DOCUMENTS and not is_page(path)
 
 
 def _has_key(scope: Scope, key: str) -> bool:

@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Any, get_args
 
 import numpy as np
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -20,9 +21,9 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from app.errors.refusals import ErrorCode
 from app.middleware.tallies import Distribution, Mean
-from app.openapi.schemas import ErrorCode
-from app.prediction.run import Reading
+from app.prediction.reading import Reading
 from digits.data.images import NUM_CLASSES
 from digits.inference.artifact import Artifact
 from digits.inference.input_statistics import measure_ink
@@ -65,7 +66,7 @@ class Metrics(Collector):
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._registry)
 
-    def write(self, artifact: Artifact | None) -> bytes:
+    def write(self, artifact: Artifact) -> bytes:
         """Return everything in Prometheus's text format, with what is known of the model."""
         self._artifact = artifact
         return generate_latest(self._registry)
@@ -156,6 +157,12 @@ class Metrics(Collector):
     def _collect_measures(self) -> Iterator[Metric]:
         for name, mean in self._measures.items():
             yield SummaryMetricFamily(f"digits_input_{name}", f"{MEASURES[name]}.", mean.count, mean.total)
+
+
+def get_metrics(app: FastAPI) -> Metrics:
+    """Return the metrics of an application."""
+    metrics: Metrics = app.state.metrics
+    return metrics
 
 
 def _collect_training(provenance: Mapping[str, Any]) -> Iterator[Metric]:

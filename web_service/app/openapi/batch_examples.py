@@ -12,7 +12,7 @@ from app.errors.refusals import (
     UnsupportedEncodingError,
     WrongBatchSizeError,
 )
-from app.errors.server_faults import InternalError, ModelNotReadyError
+from app.errors.server_faults import InternalError
 from app.requests.images import choose_parser
 from app.settings import DEFAULTS, Settings
 from digits.data.images import MAX_PIXEL, NUM_PIXELS, PIXEL_NAMES, SIZE, draw_one
@@ -86,7 +86,6 @@ def list_batch_errors(settings: Settings = DEFAULTS) -> list[Refusal]:
         *(_refuse(*bad) for bad in BAD_BATCHES),
         WrongBatchSizeError(0, settings.max_batch_images),
         InternalError(),
-        ModelNotReadyError(),
     ]
 
 

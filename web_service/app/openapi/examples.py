@@ -13,7 +13,7 @@ from app.errors.refusals import (
     UnsupportedEncodingError,
     UnsupportedMediaTypeError,
 )
-from app.errors.server_faults import InternalError, ModelNotReadyError
+from app.errors.server_faults import InternalError
 from app.openapi.schemas import ErrorAnswer
 from app.settings import DEFAULTS, Settings
 from digits.data.images import MAX_PIXEL, NUM_PIXELS, PIXEL_NAMES, draw_one
@@ -90,7 +90,6 @@ def list_predict_errors(settings: Settings = DEFAULTS) -> list[Refusal]:
         UnsupportedEncodingError("gzip"),
         *map(_refuse_row, list_bad_rows()),
         InternalError(),
-        ModelNotReadyError(),
     ]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.errors.handlers import Refusal, choose_shape, get_status
-from app.middleware.limits import needs_key
+from app.errors.paths import needs_key
 from app.openapi.batch_examples import list_batch_errors
 from app.openapi.examples import list_predict_errors
 from app.openapi.open_inference import list_inference_errors

@@ -12,13 +12,13 @@ from app.errors.refusals import (
     UnsupportedEncodingError,
     WrongBatchSizeError,
 )
-from app.errors.server_faults import InternalError, ModelNotReadyError, ShuttingDownError
+from app.errors.server_faults import InternalError, ShuttingDownError
 from app.openapi.examples import document_errors
 from app.requests.tensors import DTYPES, INPUT_NAME, INPUT_SHAPES, OUTPUTS, REQUEST_IN_SHORT, refuse
 from app.settings import DEFAULTS, Settings
 from digits.data.images import MAX_PIXEL, NUM_PIXELS, draw_one
 
-READINESS_ERRORS = (InternalError(), ModelNotReadyError(), ShuttingDownError())
+READINESS_ERRORS = (InternalError(), ShuttingDownError())
 
 
 class ServerMetadata(BaseModel):
@@ -98,7 +98,6 @@ def list_inference_errors(settings: Settings = DEFAULTS) -> list[Refusal]:
         UnsupportedEncodingError("gzip"),
         WrongBatchSizeError(0, settings.max_batch_images),
         InternalError(),
-        ModelNotReadyError(),
     ]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.errors.handlers import Refusal
 from app.errors.refusals import SMALLER_PICTURE, BodyTooLargeError, ServiceError, UnsupportedEncodingError
-from app.errors.server_faults import InternalError, ModelNotReadyError
+from app.errors.server_faults import InternalError
 from app.requests.picture import BYTES, FORM, check_picture_type, unpack_picture
 from app.settings import DEFAULTS, Settings
 from digits.data.image_file import decode_drawing
@@ -66,7 +66,6 @@ def list_picture_errors(settings: Settings = DEFAULTS) -> list[Refusal]:
         UnsupportedEncodingError("gzip"),
         *(_refuse(*bad, settings.max_image_pixels) for bad in BAD_PICTURES),
         InternalError(),
-        ModelNotReadyError(),
     ]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from app.errors.refusals import InvalidTextError, UnsupportedMediaTypeError
-from app.prediction.run import Pixels
+from app.prediction.reading import Pixels
 from app.requests.body import JSON, name_media_type, parse_json
 from digits.data.kaggle_csv import parse_table
 from digits.data.pixel_json import parse_images, unpack_images

@@ -13,7 +13,7 @@ import orjson
 from numpy.typing import NDArray
 
 from app.errors.refusals import InvalidInferenceError
-from app.prediction.run import Pixels
+from app.prediction.reading import Pixels
 from app.requests.body import parse_json
 from digits.data.images import NUM_CLASSES, NUM_PIXELS, SIZE
 from digits.data.pixel_json import check_images, parse_images

@@ -4,8 +4,9 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.errors.server_faults import InternalError
-from app.middleware.metrics import Metrics
+from app.middleware.metrics import get_metrics
 from app.openapi.examples import document_errors
+from app.prediction.state import get_state
 
 router = APIRouter()
 
@@ -21,6 +22,5 @@ router = APIRouter()
 )
 async def write_metrics(request: Request) -> Response:
     """Count requests, predictions and refusals, and measure the images, of this worker process since it started."""
-    classifier = request.app.state.classifier
-    metrics: Metrics = request.app.state.metrics
-    return Response(metrics.write(classifier and classifier.artifact), media_type=CONTENT_TYPE_LATEST)
+    artifact = get_state(request.app).classifier.artifact
+    return Response(get_metrics(request.app).write(artifact), media_type=CONTENT_TYPE_LATEST)

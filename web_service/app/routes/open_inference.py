@@ -18,10 +18,11 @@ from app.openapi.open_inference import (
     document_protocol_errors,
     list_inference_errors,
 )
-from app.prediction.batching import read_images
+from app.prediction.run import read_images
+from app.prediction.state import check_ready, get_state
 from app.requests.body import read_body
 from app.requests.tensors import INPUT_NAME, OUTPUTS, Inference
-from app.routes.answers import answer_json, check_ready, get_classifier
+from app.routes.answers import answer_json
 from digits.data.images import NUM_PIXELS
 
 MODEL_NAME = "digits"
@@ -90,8 +91,7 @@ async def report_model_readiness(request: Request) -> Response:
 )
 async def infer(request: Request) -> Response:
     """Send pixels 0-255 as the tensor `pixels`, get the tensors `probabilities` and `digit`."""
-    get_classifier(request)
-    body = await read_body(request, request.app.state.settings.max_batch_body_bytes, FEWER_IMAGES)
+    body = await read_body(request, get_state(request.app).settings.max_batch_body_bytes, FEWER_IMAGES)
     inference = Inference(body, request.headers.get("inference-header-content-length"))
     reading = await read_images(request, len(body), inference.parse)
     content, header_length = inference.pack(MODEL_NAME, reading.probabilities)

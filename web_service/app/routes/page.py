@@ -11,7 +11,6 @@ from app.errors.refusals import MethodNotAllowedError
 from app.errors.server_faults import InternalError
 from app.openapi.examples import document_errors
 
-STATIC_PATH = "/static"
 _METHODS = ("GET", "HEAD")
 _FOLDER = Path(__file__).parents[1] / "static"
 _HEADERS = {
@@ -52,11 +51,6 @@ class PageFiles(StaticFiles):
 
 router = APIRouter()
 files = PageFiles(directory=_FOLDER, check_dir=False)
-
-
-def is_page(path: str) -> bool:
-    """Whether a path belongs to the page, which asks for the key itself and so must load without it."""
-    return path == "/" or path.startswith(f"{STATIC_PATH}/")
 
 
 @router.get(
