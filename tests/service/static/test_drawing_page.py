@@ -6,7 +6,7 @@ import re
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -313,12 +313,17 @@ def test_page_tells_that_the_service_is_gone_and_keeps_the_drawing(browser: Brow
 
 
 def test_page_reads_by_itself_once_the_service_is_free(browser: Browser, tmp_path: Path) -> None:
+    # More than a browser's connections, so that the page itself loads.
+    max_in_flight = 8
+    beginning = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 9\r\n\r\n"
     with (
-        serve(tmp_path, DIGITS_MAX_IN_FLIGHT="1") as server,
+        serve(tmp_path, DIGITS_MAX_IN_FLIGHT=str(max_in_flight), DIGITS_REQUEST_SECONDS="600") as server,
         open_page(browser, server, allowed=REFUSED) as page,
     ):
-        with socket.create_connection(("127.0.0.1", server.port)) as other:
-            other.sendall(b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 9\r\n\r\n")
+        with ExitStack() as stack:
+            for _ in range(max_in_flight):
+                other = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+                other.sendall(beginning)
             write(page, 1)
             expect(page.get_by_role("alert")).to_contain_text("Many people are drawing at this moment.")
         expect_digit(page, 1)
