@@ -14,12 +14,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.errors.handlers import answer_refusal, handle_errors
 from app.errors.paths import STATIC_PATH
 from app.errors.refusals import ServiceError
-from app.errors.server_faults import InternalError
 from app.middleware.access_log import AccessLog, take_over_access_log
 from app.middleware.limits import Limits
 from app.middleware.metrics import Metrics
 from app.middleware.shutdown import attend_server
-from app.openapi.examples import document_errors, document_row, list_predict_errors, restore_nulls
+from app.openapi.bodies import document_row
+from app.openapi.examples import document_errors
 from app.openapi.live_limits import show_settings
 from app.openapi.schemas import Prediction
 from app.prediction.loading import load_models, refuse_to_start
@@ -46,7 +46,7 @@ router = APIRouter()
 @router.post(
     "/predict",
     summary="Read one digit",
-    responses={200: {"model": Prediction}, **document_errors(*list_predict_errors())},
+    responses={200: {"model": Prediction}, **document_errors("/predict")},
     openapi_extra=document_row(),
 )
 async def predict(request: Request) -> Response:
@@ -105,7 +105,7 @@ class DirectRoutes:
             # Nobody is there to be answered.
             return
         except Exception:
-            await answer_refusal(InternalError(), scope)(scope, receive, send)
+            await answer_refusal(ServiceError("internal_error"), scope)(scope, receive, send)
             # uvicorn logs it.
             raise
         await answer(scope, receive, send)
@@ -131,10 +131,9 @@ class DigitsService(FastAPI):
         return [route for route in routes if isinstance(route, Route)]
 
     def openapi(self) -> dict[str, Any]:
-        """Return the document with its nulls and with the limits of the settings, made at the first call."""
+        """Return the document with the limits of the settings; it is made at the first call."""
         if not self.openapi_schema:
             openapi = super().openapi()
-            restore_nulls(openapi)
             show_settings(openapi, self.settings or DEFAULTS)
         return super().openapi()
 

@@ -252,17 +252,3 @@ def test_openapi_inference_example_works_when_tried(server: Server) -> None:
     body = operation["requestBody"]["content"]["application/json"]["example"]
     outputs = {output["name"]: output["data"] for output in server.post(body, PATH).json["outputs"]}
     assert outputs["digit"] == [1]
-
-
-@pytest.mark.parametrize(
-    ("code", "body"),
-    [
-        ("invalid_json", b'{"inputs": '),
-        ("invalid_inference_request", b'{"inputs": []}'),
-        ("wrong_batch_size", json.dumps({"inputs": [make_tensor(shape=[0, 784], data=[])]}).encode()),
-    ],
-)
-def test_openapi_protocol_errors_are_the_answers_themselves(server: Server, code: str, body: bytes) -> None:
-    answer = server.request("POST", PATH, body, JSON)
-    responses = server.request("GET", "/openapi.json").json["paths"][PATH]["post"]["responses"]
-    assert answer.json == responses[str(answer.status)]["content"]["application/json"]["examples"][code]["value"]

@@ -8,8 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors.handlers import answer_refusal
 from app.errors.paths import HEALTH_PATHS, needs_key
-from app.errors.refusals import RequestTimeoutError, ServiceError, UnauthorizedError
-from app.errors.server_faults import OverloadedError
+from app.errors.refusals import ServiceError
 from app.prediction.state import get_state
 from app.settings import Settings
 
@@ -48,10 +47,10 @@ class Limits:
 
     def _find_refusal(self, scope: Scope, settings: Settings) -> ServiceError | None:
         if self._num_in_flight > settings.max_in_flight:
-            return OverloadedError(settings.max_in_flight)
+            return ServiceError("overloaded", limit=settings.max_in_flight, unit="requests")
         if settings.api_key is None or not needs_key(scope["path"]):
             return None
-        return None if _has_key(scope, settings.api_key.get_secret_value()) else UnauthorizedError()
+        return None if _has_key(scope, settings.api_key.get_secret_value()) else ServiceError("unauthorized")
 
 
 def _has_key(scope: Scope, key: str) -> bool:
@@ -101,8 +100,7 @@ class Exchange:
         """Receive as ASGI does.
 
         Raises:
-            RequestTimeoutError: If the body does not come in time.
-            OverloadedError: If the bodies of all requests are too large together.
+            ServiceError: If the body does not come in time, or the bodies of all requests are too large together.
         """
         if self._is_read:
             return await self._receive()
@@ -110,7 +108,7 @@ class Exchange:
             async with asyncio.timeout_at(self._deadline):
                 message = await self._receive()
         except TimeoutError:
-            raise RequestTimeoutError(self._settings.request_seconds) from None
+            raise ServiceError("request_timeout", seconds=self._settings.request_seconds) from None
         self._is_read = not message.get("more_body", False)
         self._hold(len(message.get("body", b"")))
         return message
@@ -121,7 +119,7 @@ class Exchange:
         # A body alone has a limit of its own.
         if self._bodies.size_bytes > max(self._settings.max_in_flight_bytes, self._size_bytes):
             self.release()
-            raise OverloadedError(self._settings.max_in_flight_bytes, "bytes")
+            raise ServiceError("overloaded", limit=self._settings.max_in_flight_bytes, unit="bytes")
 
     def release(self) -> None:
         """Count the body no longer."""

@@ -9,7 +9,7 @@ from anyio import to_thread
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from app.errors.refusals import WrongBatchSizeError
+from app.errors.refusals import ServiceError
 from app.prediction.reading import Pixels, Reading, read_pixels
 from app.prediction.state import get_state
 from digits.inference.classifier import Classifier
@@ -29,7 +29,7 @@ async def read_images(request: Request, num_bytes: int, parse: Callable[[], Pixe
         parse: Returns the pixels, uint8 or float32 `(n, 784)`, 0-255.
 
     Raises:
-        WrongBatchSizeError: If there are no images, or more than the operator allows.
+        ServiceError: If there are no images, or more than the operator allows.
     """
     if num_bytes <= _INLINE_BYTES:
         return await read_few_images(request, parse)
@@ -68,5 +68,6 @@ def _parse(parse: Callable[[], Pixels], max_images: int) -> tuple[Pixels, float]
     started = perf_counter()
     pixels = parse()
     if not 1 <= len(pixels) <= max_images:
-        raise WrongBatchSizeError(len(pixels), max_images)
+        hint = "Send them in several requests." if len(pixels) else "Send at least one."
+        raise ServiceError("wrong_batch_size", num_images=len(pixels), limit=max_images, hint=hint)
     return pixels, perf_counter() - started

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from anyio import CapacityLimiter
 from fastapi import FastAPI, Request
 
-from app.errors.server_faults import ShuttingDownError
+from app.errors.refusals import ServiceError
 from app.prediction.batching import DynamicBatcher
 from app.settings import Settings
 from digits.inference.classifier import Classifier
@@ -54,9 +54,9 @@ def check_ready(request: Request) -> ServiceState:
     """Return the state if new requests are welcome.
 
     Raises:
-        ShuttingDownError: If the process was told to end.
+        ServiceError: If the process was told to end.
     """
     state = get_state(request.app)
     if state.is_draining:
-        raise ShuttingDownError
+        raise ServiceError("shutting_down")
     return state

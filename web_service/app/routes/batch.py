@@ -5,7 +5,7 @@ from functools import partial
 from fastapi import APIRouter, Request, Response
 
 from app.errors.refusals import FEWER_IMAGES
-from app.openapi.batch_examples import document_batch, list_batch_errors
+from app.openapi.bodies import document_batch
 from app.openapi.examples import document_errors
 from app.openapi.schemas import BatchPrediction
 from app.prediction.reading import Reading
@@ -21,7 +21,7 @@ router = APIRouter()
 @router.post(
     "/predict/batch",
     summary="Read many digits",
-    responses={200: {"model": BatchPrediction}, **document_errors(*list_batch_errors())},
+    responses={200: {"model": BatchPrediction}, **document_errors("/predict/batch")},
     openapi_extra=document_batch(),
 )
 async def predict_batch(request: Request) -> Response:

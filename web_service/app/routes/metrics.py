@@ -3,7 +3,6 @@
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from app.errors.server_faults import InternalError
 from app.middleware.metrics import get_metrics
 from app.openapi.examples import document_errors
 from app.prediction.state import get_state
@@ -17,7 +16,7 @@ router = APIRouter()
     response_class=Response,
     responses={
         200: {"description": "Prometheus's text format.", "content": {"text/plain": {"schema": {"type": "string"}}}},
-        **document_errors(InternalError()),
+        **document_errors("/metrics"),
     },
 )
 async def write_metrics(request: Request) -> Response:

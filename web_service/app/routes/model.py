@@ -2,7 +2,6 @@
 
 from fastapi import APIRouter, Request, Response
 
-from app.errors.server_faults import InternalError
 from app.openapi.examples import document_errors
 from app.openapi.schemas import ModelInfo
 from app.prediction.state import get_state
@@ -15,7 +14,7 @@ router = APIRouter()
 @router.get(
     "/model",
     summary="Which model answers?",
-    responses={200: {"model": ModelInfo}, **document_errors(InternalError())},
+    responses={200: {"model": ModelInfo}, **document_errors("/model")},
 )
 async def describe_model(request: Request) -> Response:
     """Tell each model's version, its file's SHA-256 and its provenance, and of the first its measured accuracy."""

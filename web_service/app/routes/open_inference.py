@@ -6,17 +6,15 @@ Errors have the protocol's shape here, `{"error": "<text>"}`: its clients read n
 from fastapi import APIRouter, Request, Response
 
 from app.errors.refusals import FEWER_IMAGES
+from app.openapi.bodies import document_inference
+from app.openapi.examples import document_errors
 from app.openapi.open_inference import (
-    READINESS_ERRORS,
     InferenceAnswer,
     ModelMetadata,
     ModelReadiness,
     ServerLiveness,
     ServerMetadata,
     ServerReadiness,
-    document_inference,
-    document_protocol_errors,
-    list_inference_errors,
 )
 from app.prediction.run import read_images
 from app.prediction.state import check_ready, get_state
@@ -46,7 +44,7 @@ async def report_server_liveness() -> Response:
 @router.get(
     "/health/ready",
     summary="Can the server infer?",
-    responses={200: {"model": ServerReadiness}, **document_protocol_errors(*READINESS_ERRORS)},
+    responses={200: {"model": ServerReadiness}, **document_errors("/v2/health/ready")},
 )
 async def report_server_readiness(request: Request) -> Response:
     """As /readyz, in the protocol's words."""
@@ -75,7 +73,7 @@ async def describe_tensors() -> Response:
 @router.get(
     f"/models/{MODEL_NAME}/ready",
     summary="Can the model infer?",
-    responses={200: {"model": ModelReadiness}, **document_protocol_errors(*READINESS_ERRORS)},
+    responses={200: {"model": ModelReadiness}, **document_errors("/v2/models/digits/ready")},
 )
 async def report_model_readiness(request: Request) -> Response:
     """As /readyz, in the protocol's words."""
@@ -86,7 +84,7 @@ async def report_model_readiness(request: Request) -> Response:
 @router.post(
     f"/models/{MODEL_NAME}/infer",
     summary="Read digits, as tensors",
-    responses={200: {"model": InferenceAnswer}, **document_protocol_errors(*list_inference_errors())},
+    responses={200: {"model": InferenceAnswer}, **document_errors("/v2/models/digits/infer")},
     openapi_extra=document_inference(),
 )
 async def infer(request: Request) -> Response:

@@ -7,8 +7,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.errors.refusals import MethodNotAllowedError
-from app.errors.server_faults import InternalError
+from app.errors.handlers import refuse_method
 from app.openapi.examples import document_errors
 
 _METHODS = ("GET", "HEAD")
@@ -34,10 +33,10 @@ class PageFiles(StaticFiles):
         """Answer with a file.
 
         Raises:
-            MethodNotAllowedError: To anything but GET and HEAD; no route tells which are allowed here.
+            ServiceError: To anything but GET and HEAD; no route tells which are allowed here.
         """
         if scope["method"] not in _METHODS:
-            raise MethodNotAllowedError(scope["method"], scope["path"], _METHODS)
+            raise refuse_method(scope, _METHODS)
         return await super().get_response(path, scope)
 
     def file_response(
@@ -59,7 +58,7 @@ files = PageFiles(directory=_FOLDER, check_dir=False)
     response_class=Response,
     responses={
         200: {"description": "HTML.", "content": {"text/html": {"schema": {"type": "string"}}}},
-        **document_errors(InternalError()),
+        **document_errors("/"),
     },
 )
 @router.head("/", include_in_schema=False)

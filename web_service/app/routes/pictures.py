@@ -11,8 +11,8 @@ from fastapi import APIRouter, Request, Response
 from numpy.typing import NDArray
 
 from app.errors.refusals import SMALLER_PICTURE
+from app.openapi.bodies import document_picture
 from app.openapi.examples import document_errors
-from app.openapi.picture_examples import document_picture, list_picture_errors
 from app.openapi.schemas import DrawingPrediction, NumberReading
 from app.prediction.reading import Pixels, Reading
 from app.prediction.run import compute_in_thread
@@ -47,7 +47,7 @@ router = APIRouter()
 @router.post(
     "/predict/image",
     summary="Read one digit from a drawing or photo",
-    responses={200: {"model": DrawingPrediction}, **document_errors(*list_picture_errors())},
+    responses={200: {"model": DrawingPrediction}, **document_errors("/predict/image")},
     openapi_extra=document_picture(),
 )
 async def predict_image(request: Request) -> Response:
@@ -67,7 +67,7 @@ async def predict_image(request: Request) -> Response:
 @router.post(
     "/read",
     summary="Read a number from a drawing or photo",
-    responses={200: {"model": NumberReading}, **document_errors(*list_picture_errors())},
+    responses={200: {"model": NumberReading}, **document_errors("/read")},
     openapi_extra=document_picture(),
 )
 async def read_several(request: Request) -> Response:
