@@ -16,7 +16,7 @@ from app.errors.paths import STATIC_PATH
 from app.errors.refusals import ServiceError
 from app.middleware.access_log import AccessLog, take_over_access_log
 from app.middleware.limits import Limits
-from app.middleware.metrics import Metrics
+from app.middleware.metrics import Metrics, get_metrics
 from app.middleware.shutdown import attend_server
 from app.openapi.bodies import document_row
 from app.openapi.examples import document_errors
@@ -76,7 +76,9 @@ async def _run(app: "DigitsService") -> AsyncIterator[None]:
     app.settings = settings
     is_logging = take_over_access_log(settings)
     attend_server(app, settings)
-    set_state(app, ServiceState(settings, *load_models(settings), is_logging))
+    classifier, line_reader = load_models(settings)
+    get_metrics(app).describe_model(classifier.artifact)
+    set_state(app, ServiceState(settings, classifier, line_reader, is_logging))
     yield
 
 

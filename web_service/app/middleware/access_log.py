@@ -48,11 +48,11 @@ class AccessLog:
             await send(message)
 
         metrics = get_metrics(scope["app"])
-        metrics.num_in_flight += 1
+        metrics.num_in_flight.inc()
         try:
             await self._app(scope, receive, send_with_id)
         finally:
-            metrics.num_in_flight -= 1
+            metrics.num_in_flight.dec()
             self._note(scope, observation, request_id, status, perf_counter() - started)
 
     def _note(self, scope: Scope, observation: Observation, request_id: bytes, status: int, seconds: float) -> None:

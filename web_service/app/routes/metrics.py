@@ -1,11 +1,9 @@
 """`GET /metrics`, for Prometheus."""
 
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST
 
-from app.middleware.metrics import get_metrics
+from app.middleware.metrics import METRICS_TYPE, get_metrics
 from app.openapi.examples import document_errors
-from app.prediction.state import get_state
 
 router = APIRouter()
 
@@ -20,6 +18,5 @@ router = APIRouter()
     },
 )
 async def write_metrics(request: Request) -> Response:
-    """Count requests, predictions and refusals, and measure the images, of this worker process since it started."""
-    artifact = get_state(request.app).classifier.artifact
-    return Response(get_metrics(request.app).write(artifact), media_type=CONTENT_TYPE_LATEST)
+    """Count requests, predictions and refusals, and measure the images, of all worker processes since they started."""
+    return Response(get_metrics(request.app).write(), media_type=METRICS_TYPE)
