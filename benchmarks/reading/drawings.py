@@ -84,7 +84,7 @@ def load_pen_digits(networks: Networks, pen: float = 0.1) -> Digits:
         uint8 `(2798, 28, 28)` and int64 labels.
     """
     drawings, labels = read_pen_strokes()
-    return normalise((draw_strokes(strokes, pen) for strokes in drawings), networks), labels
+    return normalise((draw_strokes(strokes, pen) for strokes in drawings), networks), labels.astype(np.int64)
 
 
 def normalise(drawings: Iterable[Drawing], networks: Networks) -> NDArray[np.uint8]:

@@ -34,6 +34,7 @@ from digits.data.dataset import read_labelled_images
 from digits.data.images import SIZE, make_batch
 from digits.inference.digit_reader import read_digits
 from digits.preprocessing.digit_image import normalise_drawing
+from digits.training.palette import BLUE, GREY, ORANGE
 
 Images = NDArray[np.uint8]
 
@@ -69,12 +70,7 @@ def read_fashion(path: Path = FASHION) -> Images:
 
 def read_letters(path: Path = PEN_LETTERS) -> list[list[NDArray[np.float32]]]:
     """Read the strokes of the pen letters, look-alikes left out."""
-    with np.load(path) as arrays:
-        strokes = np.split(arrays["points"], np.cumsum(arrays["stroke_lengths"])[:-1])
-        ends = np.cumsum(arrays["drawing_strokes"])
-        labels = [str(label) for label in arrays["labels"]]
-    starts = [0, *ends[:-1]]
-    return [strokes[a:b] for a, b, label in zip(starts, ends, labels, strict=True) if label not in LOOK_ALIKES]
+    return [strokes for strokes, label in zip(*read_pen_strokes(path), strict=True) if str(label) not in LOOK_ALIKES]
 
 
 def draw_all(drawings: list[list[NDArray[np.float32]]]) -> Images:
@@ -139,12 +135,12 @@ def draw_curve(judged: dict[str, Judged], threshold: float) -> Figure:
     axes = figure.subplots()
     digits = np.sort(judged[TEST].acceptance)
     refused = np.arange(len(digits)) / len(digits)
-    for name, colour in ((LETTERS, "#0072B2"), (SHIRTS, "#E69F00")):
+    for name, colour in ((LETTERS, BLUE), (SHIRTS, ORANGE)):
         others = np.sort(judged[name].acceptance)
         accepted = 1 - np.searchsorted(others, digits) / len(others)
         axes.plot(100 * refused, 100 * accepted, color=colour, label=name)
     here = 100 * float((digits < threshold).mean())
-    axes.axvline(here, color="#666666", linestyle="--", linewidth=1, label="the model's threshold")
+    axes.axvline(here, color=GREY, linestyle="--", linewidth=1, label="the model's threshold")
     axes.set(xlabel="test digits refused (%)", ylabel="others accepted (%)", xlim=(0, 5), ylim=(0, None))
     axes.legend()
     return figure

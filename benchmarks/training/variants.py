@@ -15,7 +15,7 @@ from digits.data.dataset import LabelledImages
 from digits.data.images import BATCH_SHAPE, NUM_CLASSES
 from digits.networks.classifier import LOGITS_NAME, add_residual_block, build_network, subtract_surroundings
 from digits.synthesis.stroke_variants import StrokeVariants
-from digits.training.augmentation import Distortion
+from digits.training.augmentation import NO_DISTURBANCE, Distortion, Disturbance
 from digits.training.checkpoint import History
 from digits.training.classifier import (
     FAST,
@@ -26,7 +26,6 @@ from digits.training.classifier import (
     make_batches,
     recompute_statistics,
 )
-from digits.training.disturbance import NO_DISTURBANCE, Disturbance
 
 _PEER_SHARE = 0.5
 

@@ -1,4 +1,4 @@
-"""The 28x28 contract: the only place that knows what a pixel, an image and a batch are.
+"""The 28x28 contract: what a pixel, an image and a batch are.
 
 A pixel is an integer 0-255, where 0 is paper and 255 is ink. An image is uint8 `(28, 28)`; pixel x of a row of 784
 stands at row x // 28, column x % 28. A batch is float32 `(n, 28, 28, 1)` in [0, 1].
@@ -48,7 +48,7 @@ def scale_pixels(pixels: NDArray[np.integer] | NDArray[np.floating]) -> NDArray[
 
 
 def draw_one() -> NDArray[np.uint8]:
-    """Draw the simplest 1, a stroke with soft edges: a known digit for readiness checks and examples.
+    """Draw a plain 1, a stroke with soft edges, as a known digit for readiness checks and examples.
 
     Returns:
         uint8 `(28, 28)`.

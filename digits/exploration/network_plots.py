@@ -1,4 +1,4 @@
-"""Pictures of networks and of the search for one, for the notebook; colours as in `exploration_plots`."""
+"""Pictures of networks and of the search for one, for the notebook."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,8 +12,9 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
 
-from digits.exploration.plots import BLUE, GREEN, GREY, ORANGE, WIDTH, draw_image, tidy
+from digits.exploration.digit_plots import WIDTH, draw_image, tidy
 from digits.exploration.short_training import Curve
+from digits.training.palette import BLUE, GREEN, GREY, ORANGE
 
 
 def _scale_logarithmically(axes: Axes) -> None:

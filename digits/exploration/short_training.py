@@ -20,10 +20,9 @@ from scipy.special import softmax
 from digits.data.dataset import LabelledImages
 from digits.data.images import make_batch
 from digits.errors import CheckpointError, ConfigurationError
-from digits.training.augmentation import Distortion
+from digits.training.augmentation import NO_DISTURBANCE, Distortion
 from digits.training.checkpoint import read_state, save_weights
 from digits.training.classifier import TrainingConfig, make_batches
-from digits.training.disturbance import NO_DISTURBANCE
 
 _CURVE_DIGITS = 2_000
 """Scored at each point of the curve: enough to see its shape, few enough to cost little."""

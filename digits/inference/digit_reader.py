@@ -1,7 +1,7 @@
-"""Which digit a drawing shows: two networks look at the same 28x28 pixels.
+"""Read a drawing of one digit, with two networks that see the same 28x28 pixels.
 
-The classifier was taught on single digits, the line network on lines of more hasty ones, with forms that MNIST lacks.
-They err on other drawings; docs/model-card.md tells where both together read better, and where not.
+The classifier was trained on single digits, the line network on lines of hastier digits with forms that MNIST lacks.
+They misread different drawings; docs/model-card.md tells where both together read better, and where not.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class DrawnDigit:
         image: What the networks saw, uint8 `(28, 28)`.
         probabilities: float32 `(10,)`.
         reason: Why it is not accepted as a digit, if it is not.
-        certainty: That it is a digit, and this one, in [0, 1].
+        certainty: The probability that it is a digit, times its confidence, in [0, 1].
     """
 
     image: NDArray[np.uint8]
@@ -43,12 +43,12 @@ class DrawnDigit:
 def read_drawing(drawing: NDArray[np.uint8], classifier: Classifier, reader: LineReader) -> DrawnDigit:
     """Read a drawing of one digit.
 
-    Where it is doubtful, it is read once more without what lies beside the sheet, and the surer reading stands.
+    If it is doubtful, it is read once more without the background of its sheet, and the surer reading is returned.
 
     Args:
         drawing: uint8 `(height, width)`, luminance, dark ink on light paper or the reverse.
-        classifier: Says whether it is a digit, too.
-        reader: The other network.
+        classifier: Tells as well whether it is a digit.
+        reader: The line network.
     """
 
     def read(drawing: NDArray[np.uint8]) -> DrawnDigit:
@@ -72,17 +72,17 @@ def read_digits(
 ) -> tuple[NDArray[np.float32], list[Reason | None]]:
     """Read images of one digit each.
 
-    The line network counts as far as it takes what it sees for one digit and not for none or several; where it does
-    not, the classifier's probabilities stand.
+    The line network weighs as much as it finds it probable that the image holds exactly one digit. If it finds none or
+    several, the classifier's probabilities remain.
 
     Args:
-        images: uint8 `(n, 28, 28)`, as `normalisation.normalise_drawing` makes them.
-        classifier: Says whether they are digits, too.
-        reader: The other network.
+        images: uint8 `(n, 28, 28)`, as `digit_image.normalise_drawing` makes them.
+        classifier: Tells as well whether they are digits.
+        reader: The line network.
 
     Returns:
-        Probabilities, float32 `(n, 10)`, the weighted geometric mean of both networks'; and of each image why it is
-        not accepted, if it is not.
+        Probabilities, float32 `(n, 10)`, the weighted geometric mean of both networks'; and for each image why it is
+        rejected, or None.
     """
     batch = make_batch(images)
     probabilities = _predict_with_both(images, batch, classifier, reader)

@@ -1,4 +1,4 @@
-"""A drawing of any size, polarity and light -> an image as MNIST's were made.
+"""From a drawing of any size, polarity and light to an image in MNIST's form.
 
 The ink's bounding box is resampled by area to 20x20 and pasted into 28x28 with its centre of mass in the centre
 (LeCun's page on MNIST; Yadav and Bottou, "Cold Case: The Lost MNIST Digits", arXiv 1905.10498). On MNIST's own images
@@ -13,11 +13,11 @@ from digits.data.images import MAX_PIXEL, SIZE
 from digits.preprocessing.binarise import Ink, extract_ink
 from digits.preprocessing.morphology import dilate, dilate_to_neighbours, measure_stroke_width
 
-_DIGIT_SIDE = 20  # Of 28: what the digit's longer side fills in MNIST.
-_WORKING_SIDE = 256
-_MIN_PEN = 1.3  # In pixels of the 20: only one in 200 of MNIST's digits is written with a thinner pen.
-_PEN = 2.0  # What a thinner one is widened to.
-_FAINTEST = 0.02  # Of full ink; a resampled edge leaves less than this where MNIST has none.
+_DIGIT_SIDE = 20  # Pixels of 28 that the digit's longer side fills in MNIST.
+_WORKING_SIDE = 256  # Pixels of the longer side; a larger drawing is reduced first.
+_MIN_PEN = 1.3  # Pixels of the 20. One in 200 of MNIST's digits is written with a thinner pen.
+_PEN = 2.0  # Pixels of the 20 to which a thinner pen is widened.
+_FAINTEST = 0.02  # A share of full ink. A resampled edge leaves less than this where MNIST has paper.
 
 
 def normalise_drawing(drawing: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -36,7 +36,7 @@ def normalise_drawing(drawing: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def normalise_ink(ink: Ink) -> NDArray[np.uint8]:
-    """Do what MNIST's makers did with scanned digits.
+    """Bring ink into MNIST's form, as its makers did with scanned digits.
 
     Args:
         ink: float32 `(height, width)` in [0, 1].
@@ -49,7 +49,7 @@ def normalise_ink(ink: Ink) -> NDArray[np.uint8]:
 
 
 def fit_ink(ink: Ink) -> NDArray[np.uint8]:
-    """Scale ink to MNIST's 20x20 and centre it in 28x28; the pen stays as it is.
+    """Scale ink to MNIST's 20x20 and centre it in 28x28, without widening the pen.
 
     Args:
         ink: float32 `(height, width)` in [0, 1].
@@ -69,7 +69,7 @@ def fit_ink(ink: Ink) -> NDArray[np.uint8]:
 
 
 def _crop(ink: Ink, faintest: float = 0.0) -> Ink:
-    """Cut out the bounding box of the ink that is more than the faintest."""
+    """Cut out the bounding box of the pixels with more than the faintest ink."""
     is_inked = ink > faintest
     rows, columns = (np.flatnonzero(is_inked.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
@@ -78,7 +78,7 @@ def _crop(ink: Ink, faintest: float = 0.0) -> Ink:
 
 
 def _widen_thin_pen(digit: Ink) -> Ink:
-    """Widen what would be grey instead of white on 20 pixels."""
+    """Widen a pen that would be grey instead of full ink on 20 pixels."""
     scale = max(digit.shape) / _DIGIT_SIDE
     pen = float(measure_stroke_width(digit)) / scale
     if pen >= _MIN_PEN:
@@ -98,7 +98,7 @@ def _resample(digit: Ink, height: int, width: int) -> Ink:
 
 
 def _place(mass: NDArray[np.float32]) -> int:
-    """Return where `mass` along an axis starts so that its centre falls on the centre of 28 pixels."""
+    """Return the pixel at which `mass` starts so that its centre falls on the centre of 28 pixels."""
     centre = float(mass @ np.arange(len(mass))) / float(mass.sum())
     start = round(SIZE / 2 - centre)
     return min(max(start, 0), SIZE - len(mass))

@@ -17,9 +17,8 @@ from digits.errors import ConfigurationError
 from digits.networks.classifier import select_logits
 from digits.networks.muon import ConvolutionMuon, make_optimizer
 from digits.synthesis.stroke_variants import StrokeVariants, draw_variants
-from digits.training.augmentation import Distortion, distort
+from digits.training.augmentation import NO_DISTURBANCE, Distortion, Disturbance, distort, disturb
 from digits.training.checkpoint import CheckpointSaver, History
-from digits.training.disturbance import NO_DISTURBANCE, Disturbance, disturb
 
 _NUM_STATISTICS_BATCHES = 100
 _STATISTICS_BATCH_SIZE = 200

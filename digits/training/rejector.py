@@ -29,8 +29,8 @@ from digits.inference.rejection import Thresholds, judge
 from digits.networks.classifier import count_multiply_adds
 from digits.networks.rejector import build_rejector
 from digits.synthesis.negatives import draw_any_digits, make_negatives
+from digits.training.augmentation import NO_DISTURBANCE
 from digits.training.classifier import TrainingConfig, fit_network
-from digits.training.disturbance import NO_DISTURBANCE
 from digits.training.export import export_graph, write_artifact
 from digits.training.keras_file import load_network
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import ConfusionMatrixDisplay
 
 from digits.data.images import NUM_CLASSES
+from digits.training.palette import BLUE
 
 _MISREAD_SHOWN = 60
 _GALLERY_COLUMNS = 10
@@ -61,7 +62,7 @@ def draw_learning_curves(history: dict[str, list[float]]) -> Figure:
         (error_axes, [100 * (1 - accuracy) for accuracy in history["accuracy"]], "Error (%)"),
     )
     for axes, values, title in curves:
-        axes.plot(epochs, values, marker="o", markersize=3, color="tab:blue")
+        axes.plot(epochs, values, marker="o", markersize=3, color=BLUE)
         axes.set(title=f"{title}, distorted training digits", xlabel="Epoch", ylabel=title)
         axes.set_yscale("log")
         axes.xaxis.get_major_locator().set_params(integer=True)

@@ -8,7 +8,7 @@ from app.errors.refusals import SMALLER_PICTURE, BodyTooLargeError, ServiceError
 from app.errors.server_faults import InternalError, ModelNotReadyError
 from app.requests.picture import BYTES, FORM, check_picture_type, unpack_picture
 from app.settings import DEFAULTS, Settings
-from digits.data.image_file import decode_drawing
+from digits.data.image_file import decode_picture
 from digits.errors import DrawingError
 
 _PICTURE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/tiff", BYTES)
@@ -73,7 +73,7 @@ def list_picture_errors(settings: Settings = DEFAULTS) -> list[Refusal]:
 def _refuse(content_type: str, body: bytes, max_pixels: int) -> Refusal:
     try:
         check_picture_type(content_type)
-        decode_drawing(unpack_picture(content_type, body), max_pixels)
+        decode_picture(unpack_picture(content_type, body), max_pixels)
     except (ServiceError, DrawingError) as error:
         return error
     raise AssertionError("Every picture of BAD_PICTURES is bad.")

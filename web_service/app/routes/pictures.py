@@ -1,14 +1,11 @@
 """`POST /predict/image` and `POST /read`: digits as people draw and photograph them."""
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 
 import numpy as np
 from fastapi import APIRouter, Request, Response
-from numpy.typing import NDArray
 
 from app.errors.refusals import SMALLER_PICTURE
 from app.openapi.examples import document_errors
@@ -18,26 +15,12 @@ from app.prediction.run import Pixels, Reading, compute_in_lane
 from app.requests.body import read_body
 from app.requests.picture import check_picture_type, unpack_picture
 from app.routes.answers import answer_json, describe_digit, get_classifier, get_line_reader
-from digits.data.image_file import decode_drawing, measure_longer_side
+from digits.data.image_file import Picture, decode_picture
 from digits.data.images import NUM_CLASSES, NUM_PIXELS
 from digits.inference.classifier import Classifier
 from digits.inference.digit_reader import read_drawing
 from digits.inference.input_statistics import measure_moments
 from digits.inference.line_reader import LineReader, ReadDigit, read_number, spell_number
-
-
-@dataclass(frozen=True)
-class Picture:
-    """What came.
-
-    Attributes:
-        drawing: uint8 `(height, width)`, luminance.
-        scale: How many of the picture's own pixels one of these is wide.
-    """
-
-    drawing: NDArray[np.uint8]
-    scale: int
-
 
 router = APIRouter()
 
@@ -90,10 +73,7 @@ async def _receive_picture(request: Request) -> Callable[[], Picture]:
     body = await read_body(request, settings.max_image_bytes, SMALLER_PICTURE)
 
     def decode() -> Picture:
-        encoded = unpack_picture(content_type, body)
-        drawing = decode_drawing(encoded, settings.max_image_pixels)
-        # Reduced by a whole number; its last pixel may stand for fewer.
-        return Picture(drawing, math.ceil(measure_longer_side(encoded) / max(drawing.shape)))
+        return decode_picture(unpack_picture(content_type, body), settings.max_image_pixels)
 
     return decode
 
@@ -102,7 +82,7 @@ def _read_digit(
     classifier: Classifier, line_reader: LineReader, decode: Callable[[], Picture]
 ) -> tuple[Pixels, Reading]:
     started = perf_counter()
-    drawing = decode().drawing
+    drawing = decode().luminance
     decoded = perf_counter()
     drawn = read_drawing(drawing, classifier, line_reader)
     moments = measure_moments(drawn.image.reshape(1, NUM_PIXELS))
@@ -116,7 +96,7 @@ def _read_number(
     started = perf_counter()
     picture = decode()
     decoded = perf_counter()
-    found = read_number(picture.drawing, line_reader, classifier)
+    found = read_number(picture.luminance, line_reader, classifier)
     pixels = np.array([one.image for one in found], np.uint8).reshape(-1, NUM_PIXELS)
     probabilities = np.array([one.probabilities for one in found], np.float32).reshape(-1, NUM_CLASSES)
     reasons = [one.reason for one in found]

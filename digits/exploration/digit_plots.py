@@ -1,4 +1,4 @@
-"""Pictures of the digits, for the notebook. Colours hold for the colour-blind: Okabe and Ito's, and viridis."""
+"""Pictures of the digits, for the notebook."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,14 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from digits.data.images import MAX_PIXEL, NUM_CLASSES, SIZE
+from digits.training.palette import BLUE, GREEN, GREY, ORANGE, PURPLE
 
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#666666"
 # Ten that differ in lightness too; every point carries its digit besides.
 DIGIT_COLOURS = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
+    BLUE,
+    ORANGE,
+    GREEN,
+    PURPLE,
     "#000000",
     "#56B4E9",
     "#9A6A00",
