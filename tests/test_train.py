@@ -23,6 +23,7 @@ from tests.conftest import ROOT
 from tests.wordings import wording
 
 EPOCHS = 3
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

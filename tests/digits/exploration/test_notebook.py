@@ -90,6 +90,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
+@pytest.mark.slow
 def test_notebook_runs_on_a_slice(quick: Path) -> None:
     assert find_unfinished(read_cells(quick)) == []
 

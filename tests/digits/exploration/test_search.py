@@ -49,6 +49,7 @@ def test_build_candidate_larger_settings_make_a_larger_network() -> None:
     assert count_multiply_adds(small) < count_multiply_adds(deep) < count_multiply_adds(wide)
 
 
+@pytest.mark.slow
 def test_run_trials_goes_on_with_a_study_and_repeats_nothing(storage: str, small_digits: LabelledImages) -> None:
     run_trials(open_study(storage, BUDGET), small_digits, 1, BUDGET)
     run_trials(open_study(storage, BUDGET), small_digits, 1, BUDGET)
@@ -151,6 +152,7 @@ def test_open_study_by_eight_workers_at_once_on_an_empty_database(postgresql: st
     assert len(set(names)) == 1
 
 
+@pytest.mark.slow
 def test_command_two_machines_with_two_workers_share_a_study_in_postgresql(postgresql: str, small_csv: Path) -> None:
     """Both begin at once on an empty database, as the pods of a Job do."""
     options = ("--trials", "6", "--workers", "2", "--epochs", "5", "--data", str(small_csv))

@@ -32,6 +32,7 @@ def trained(small_digits: LabelledImages, tmp_path_factory: pytest.TempPathFacto
     return train(small_digits, tmp_path_factory.mktemp("lines"))
 
 
+@pytest.mark.slow
 def test_train_line_network_resumed_ends_with_the_weights_of_a_whole_run(
     trained: Trained, small_digits: LabelledImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,11 +66,13 @@ def test_compose_in_several_processes_gives_the_same_lines(
     np.testing.assert_array_equal(together.labels, alone.labels)
 
 
+@pytest.mark.slow
 def test_train_line_network_serves_probabilities(trained: Trained) -> None:
     answers = trained[0].predict(trained[2], verbose=0)
     np.testing.assert_allclose(answers.sum(axis=2), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_train_line_network_writes_down_what_it_did(trained: Trained, small_digits: LabelledImages) -> None:
     said = trained[1]
     assert said["config"]["num_lines"] == 200
@@ -77,6 +80,7 @@ def test_train_line_network_writes_down_what_it_did(trained: Trained, small_digi
     assert 0 <= said["lines_read"] <= 1
 
 
+@pytest.mark.slow
 def test_written_line_network_is_read_as_it_was(trained: Trained, tmp_path: Path) -> None:
     network, provenance, sample = trained
     path = tmp_path / "lines.h5"

@@ -75,6 +75,7 @@ def test_configure_acceptance_takes_the_seed_and_is_short_when_fast() -> None:
     assert fast.num_digits * fast.training.epochs < whole.num_digits * whole.training.epochs / 10
 
 
+@pytest.mark.slow
 def test_rejector_command_gives_a_file_its_rejector_and_keeps_the_rest(
     artifact_path: Path, small_csv: Path, small_batch: NDArray[np.float32], run_python: RunPython
 ) -> None:
