@@ -1,7 +1,6 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,12 @@ from digits.networks.classifier import count_multiply_adds
 from digits.networks.rejector import build_rejector
 from digits.synthesis.negatives import make_negatives
 from digits.training.classifier import TrainingConfig
-from digits.training.rejector import AcceptanceConfig, configure_acceptance, train_acceptance
+from digits.training.rejector import (
+    AcceptanceConfig,
+    configure_acceptance,
+    train_acceptance,
+)
+from tests.conftest import RunPython
 
 Trained = tuple[bytes, Mapping[str, Any]]
 
@@ -71,10 +75,8 @@ def test_configure_acceptance_takes_the_seed_and_is_short_when_fast() -> None:
     assert fast.num_digits * fast.training.epochs < whole.num_digits * whole.training.epochs / 10
 
 
-RunPython = Callable[..., CompletedProcess[str]]
-
-
-def test_command_gives_a_file_an_acceptance_network_and_keeps_the_rest(
+@pytest.mark.slow
+def test_rejector_command_gives_a_file_its_rejector_and_keeps_the_rest(
     artifact_path: Path, small_csv: Path, small_batch: NDArray[np.float32], run_python: RunPython
 ) -> None:
     before = load_classifier(artifact_path)
@@ -90,9 +92,3 @@ def test_command_gives_a_file_an_acceptance_network_and_keeps_the_rest(
     assert (
         after.thresholds.acceptance == read_artifact(artifact_path).provenance["acceptance"]["thresholds"]["acceptance"]
     )
-
-
-def test_command_on_a_missing_file_is_one_line(tmp_path: Path, run_python: RunPython) -> None:
-    done = run_python("-m", "digits.training.rejector", tmp_path / "absent.h5")
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(f"error: {tmp_path / 'absent.h5'}: no such file")
