@@ -76,6 +76,12 @@ submission: $(READY) ## Read the digits of TEST=test.csv into Kaggle's submissio
 	@test -n "$(TEST)" || { echo 'error: name the file to read: make submission TEST=path/to/test.csv' >&2; exit 1; }
 	$(PYTHON) -m digits.scoring.submission --model '$(MODEL)' '$(TEST)' submission.csv
 
+.PHONY: score
+score: $(READY) ## Read many digits from INPUT=file, folder or glob into OUTPUT=scores/ (TASK=read ENGINE=ray ADDRESS=auto ARGS="--json"); goes on where it was
+	@test -n "$(INPUT)" -a -n "$(OUTPUT)" || { echo "error: name both: make score INPUT='scans/*.png' OUTPUT=scores/" >&2; exit 1; }
+	$(PYTHON) -m digits.scoring.run --model '$(MODEL)' --line-model '$(LINE_MODEL)' $(if $(TASK),--task '$(TASK)') \
+	    $(if $(ENGINE),--engine '$(ENGINE)') $(if $(ADDRESS),--address '$(ADDRESS)') $(ARGS) '$(INPUT)' '$(OUTPUT)'
+
 .PHONY: test_server
 test_server: $(READY) ## Serve on port 9696 and reload on a change
 	$(PYTHON) -m uvicorn app.predict:app --app-dir web_service --port $(PORT) --reload --reload-dir web_service --reload-dir digits

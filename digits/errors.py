@@ -9,6 +9,7 @@ DigitsError
     ├── DatasetError        a file cannot be read as labelled digits
     ├── ConfigurationError  a setting of training or serving is impossible
     ├── CheckpointError     `--resume` found nothing that belongs to this run
+    ├── ScoringError        an input of bulk scoring cannot be used, or an output belongs to another run
     └── ArtifactError       an .h5 is broken, foreign or unsafe
         └── ServingGraphError  a Keras .h5 without the graph that serving needs
 """
@@ -86,6 +87,10 @@ class ConfigurationError(InvalidInputError):
 
 class CheckpointError(InvalidInputError):
     """A run cannot be resumed from what lies beside its output."""
+
+
+class ScoringError(InvalidInputError):
+    """An input of bulk scoring cannot be used, or its output belongs to another run."""
 
 
 class ArtifactError(InvalidInputError):

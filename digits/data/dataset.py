@@ -68,7 +68,7 @@ def read_images(path: Path) -> NDArray[np.uint8]:
 
 def _read_cells(path: Path, names: tuple[str, ...]) -> NDArray[np.uint8]:
     """Return the named columns as uint8 `(n, len(names))`."""
-    with _explain_file_errors(path), _open_text(path) as file:
+    with explain_file_errors(path), _open_text(path) as file:
         cells = bytearray().join(read_rows(file, names))
     if not cells:
         raise DatasetError(f"{path}: received a header without rows, expected one row a digit.")
@@ -87,7 +87,8 @@ def _open_text(path: Path) -> Iterator[TextIO]:
 
 
 @contextmanager
-def _explain_file_errors(path: Path) -> Iterator[None]:
+def explain_file_errors(path: Path | str) -> Iterator[None]:
+    """Turn what a table's file raises while it is read into a `DatasetError` that names the file."""
     try:
         yield
     except TableError as error:
@@ -99,6 +100,11 @@ def _explain_file_errors(path: Path) -> Iterator[None]:
             f"{path}: the compressed file is truncated or broken ({error}); download or copy it again."
         ) from error
     except OSError as error:
+        # Arrow's decompression gives no error number.
+        if error.strerror is None:
+            raise DatasetError(
+                f"{path}: the compressed file is truncated or broken ({error}); download or copy it again."
+            ) from error
         raise DatasetError(
             f"{path}: cannot be read as a file ({error.strerror}); name a readable .csv or .csv.gz."
         ) from error

@@ -8,7 +8,7 @@ the memory for the same time.
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import NoReturn
 
@@ -40,22 +40,57 @@ def read_rows(lines: Iterable[str], names: tuple[str, ...]) -> Iterator[bytes]:
     table = csv.reader(lines, strict=True)
     try:
         rows = filter(None, table)  # An empty line, often the last one, is skipped.
-        header = [name.strip() for name in next(rows, [])]
-        _check_header(header, names)
-        select = itemgetter(*(header.index(name) for name in names))
+        parser = RowParser(next(rows, []), names)
         for number, row in enumerate(rows, start=1):
-            if len(row) != len(header):
-                raise TableError(
-                    f"received {len(row)} cells, expected {len(header)}, one for each column",
-                    hint="mend or remove the row",
-                    row=number,
-                    line=table.line_num,
-                )
-            yield _parse_row(number, table.line_num, names, select(row))
+            yield parser.parse(row, number, table.line_num)
     except csv.Error as error:
         raise TableError(
             f"line {table.line_num} cannot be split into cells ({error})", hint="mend or remove it"
         ) from error
+
+
+class RowParser:
+    """Reads rows of one table, whose header it has checked.
+
+    Attributes:
+        header: The columns' names, in the table's order.
+        names: The columns to read.
+    """
+
+    def __init__(self, header: Sequence[str], names: tuple[str, ...]) -> None:
+        """Check the header.
+
+        Args:
+            header: The cells of the table's first line.
+            names: The columns to read, all of which must be there; beside them only labels and pixels may.
+
+        Raises:
+            TableError: If a column is missing, unknown or repeated.
+        """
+        self.header = [name.strip() for name in header]
+        self.names = names
+        _check_header(self.header, names)
+        self._select = itemgetter(*(self.header.index(name) for name in names))
+
+    def parse(self, cells: Sequence[str], number: int, line: int) -> bytes:
+        """Return the named columns of a row, one byte a cell.
+
+        Args:
+            cells: The row.
+            number: The row's place, counted from 1 without the header.
+            line: The line of the file on which the row ends, counted from 1.
+
+        Raises:
+            TableError: If the row has too many or too few cells, or one that is no pixel or label.
+        """
+        if len(cells) != len(self.header):
+            raise TableError(
+                f"received {len(cells)} cells, expected {len(self.header)}, one for each column",
+                hint="mend or remove the row",
+                row=number,
+                line=line,
+            )
+        return _parse_row(number, line, self.names, self._select(cells))
 
 
 def parse_table(text: str) -> NDArray[np.uint8]:

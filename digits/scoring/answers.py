@@ -1,0 +1,143 @@
+"""One function from a piece to answers. Every engine calls it, and the model is loaded once in each process."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+from numpy.typing import NDArray
+
+from digits.data.image_file import decode_picture
+from digits.data.images import NUM_CLASSES, make_batch
+from digits.errors import ImageError
+from digits.inference.classifier import Classifier, load_classifier
+from digits.inference.digit_reader import read_drawing
+from digits.inference.line_reader import LineReader, load_line_reader, read_number, spell_number
+from digits.scoring.pieces import Fault, Id, Pictures, Piece, Rows
+from digits.scoring.sources import Task
+
+_ROWS_AT_ONCE = 128  # The activations of so many images fit into the processor's cache.
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to do with every piece of a run, and with which networks. It can be pickled.
+
+    Attributes:
+        classifier: The .h5 of the classifier.
+        line_reader: The .h5 of the line network. Rows of pixels do not need it.
+        task: `predict` reads one digit a row or picture, `read` one number a picture.
+        has_numbers: Whether ids are numbers of rows, and not text.
+        with_probabilities: Whether answers of `predict` hold the probabilities of all digits.
+    """
+
+    classifier: Path
+    line_reader: Path
+    task: Task
+    has_numbers: bool
+    with_probabilities: bool = False
+
+
+def answer_piece(job: Job, piece: Piece) -> tuple[pyarrow.Table, list[Fault]]:
+    """Read a piece and answer it.
+
+    Returns:
+        The answers in the piece's order, with the columns of `make_schema`; and what could not be read.
+    """
+    content = piece.read()
+    if isinstance(content, Rows):
+        return _answer_rows(job, content)
+    return _answer_pictures(job, content)
+
+
+def make_schema(job: Job) -> pyarrow.Schema:
+    """Return the columns of the answers."""
+    answer = ("digit", pyarrow.uint8()) if job.task == "predict" else ("number", pyarrow.string())
+    columns = [
+        ("id", pyarrow.int64() if job.has_numbers else pyarrow.string()),
+        answer,
+        ("confidence", pyarrow.float32()),
+        ("accepted", pyarrow.bool_()),
+        ("reason", pyarrow.string()),
+    ]
+    if job.task == "predict" and job.with_probabilities:
+        columns.append(("probabilities", pyarrow.list_(pyarrow.float32(), NUM_CLASSES)))
+    return pyarrow.schema([*columns, ("model", pyarrow.string())])
+
+
+@cache
+def _load_classifier(path: Path) -> Classifier:
+    return load_classifier(path)
+
+
+@cache
+def _load_line_reader(path: Path) -> LineReader:
+    return load_line_reader(path)
+
+
+def _answer_rows(job: Job, rows: Rows) -> tuple[pyarrow.Table, list[Fault]]:
+    classifier = _load_classifier(job.classifier)
+    probabilities = np.empty((len(rows.images), NUM_CLASSES), np.float32)
+    reasons: list[str | None] = []
+    for start in range(0, len(rows.images), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        batch = make_batch(rows.images[part])
+        probabilities[part] = classifier.predict(batch)
+        reasons += classifier.judge(batch, probabilities[part])
+    return _make_digits(job, rows.ids, probabilities, reasons), list(rows.faults)
+
+
+def _answer_pictures(job: Job, pictures: Pictures) -> tuple[pyarrow.Table, list[Fault]]:
+    answer = _read_one_digit if job.task == "predict" else _read_one_number
+    ids, answers, faults = [], [], list(pictures.faults)
+    for one, encoded in zip(pictures.ids, pictures.encoded, strict=True):
+        try:
+            answers.append(answer(job, decode_picture(encoded).luminance))
+        except ImageError as error:
+            faults.append(Fault(one, error.code, str(error)))
+        else:
+            ids.append(one)
+    reasons = [reason for *_, reason in answers]
+    if job.task == "predict":
+        probabilities = np.array([one for one, *_ in answers], np.float32).reshape(-1, NUM_CLASSES)
+        return _make_digits(job, ids, probabilities, reasons), faults
+    numbers, confidences = [one for one, *_ in answers], [one for _, one, _ in answers]
+    return _make_table(job, ids, reasons, number=numbers, confidence=confidences), faults
+
+
+def _read_one_digit(job: Job, drawing: NDArray[np.uint8]) -> tuple[Any, float, str | None]:
+    """Return the probabilities, float32 `(10,)`; the confidence; and why it is not accepted, if it is not."""
+    drawn = read_drawing(drawing, _load_classifier(job.classifier), _load_line_reader(job.line_reader))
+    return drawn.probabilities, float(drawn.probabilities.max()), drawn.reason
+
+
+def _read_one_number(job: Job, drawing: NDArray[np.uint8]) -> tuple[Any, float, str | None]:
+    """Return the number; the confidence of its least certain digit, 0 if there is none; and the first reason."""
+    found = read_number(drawing, _load_line_reader(job.line_reader), _load_classifier(job.classifier))
+    reasons: list[str] = [one.reason for one in found if one.reason is not None] if found else ["blank"]
+    confidence = min((float(one.probabilities.max()) for one in found), default=0.0)
+    return spell_number(found), confidence, next(iter(reasons), None)
+
+
+def _make_digits(
+    job: Job, ids: Sequence[Id], probabilities: NDArray[np.float32], reasons: Sequence[str | None]
+) -> pyarrow.Table:
+    columns: dict[str, Any] = {"digit": probabilities.argmax(axis=1), "confidence": probabilities.max(axis=1)}
+    if job.with_probabilities:
+        flat = pyarrow.array(probabilities.ravel())
+        columns["probabilities"] = pyarrow.FixedSizeListArray.from_arrays(flat, NUM_CLASSES)
+    return _make_table(job, ids, reasons, **columns)
+
+
+def _make_table(job: Job, ids: Sequence[Id], reason: Sequence[str | None], **columns: Any) -> pyarrow.Table:
+    schema = make_schema(job)
+    columns |= {
+        "id": ids,
+        "reason": reason,
+        "accepted": [one is None for one in reason],
+        "model": [_load_classifier(job.classifier).artifact.version] * len(ids),
+    }
+    return pyarrow.table([pyarrow.array(columns[field.name], field.type) for field in schema], schema=schema)
