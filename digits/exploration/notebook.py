@@ -103,6 +103,7 @@ def main() -> None:
         raise ConfigurationError(
             f"The notebook has {size_bytes:,} bytes, expected less than {MAX_BYTES:,}; make its pictures smaller."
         )
+    output.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(output) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
     # The next run is to train anew.

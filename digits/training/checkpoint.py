@@ -33,6 +33,7 @@ def save_weights(model: keras.Model, path: Path, state: Mapping[str, Any]) -> No
         path: Ends in `.weights.h5`.
         state: Anything JSON can hold.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(path) as unfinished:
         model.save_weights(unfinished)
         with h5py.File(unfinished, "a") as file:

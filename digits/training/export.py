@@ -53,6 +53,7 @@ def write_artifact(
         graph, difference = export_graph(network, sample)
     except ArtifactError as error:
         raise ArtifactError(f"{path}: {error}") from error
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(path) as unfinished:
         network.save(unfinished)
         with h5py.File(unfinished, "a") as file:
