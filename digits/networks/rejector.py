@@ -1,4 +1,4 @@
-"""The small network that tells digits from all else."""
+"""The rejector: a small network that tells digits from everything else."""
 
 import keras
 from keras import layers
@@ -8,10 +8,10 @@ from digits.networks.classifier import LOGITS_NAME
 
 
 def build_rejector() -> keras.Model:
-    """Build the untrained network; weights follow `keras.utils.set_random_seed`.
+    """Build the untrained network; its weights depend on `keras.utils.set_random_seed`.
 
     Returns:
-        A model from float32 `(n, 28, 28, 1)` in [0, 1] to probabilities float32 `(n, 11)`.
+        A model from float32 `(n, 28, 28, 1)` in [0, 1] to probabilities float32 `(n, 11)` of the digits and of none.
     """
     pixels = keras.Input(BATCH_SHAPE, name="pixels")
     x = pixels

@@ -1,7 +1,8 @@
-"""Strokes drawn with a pen, in MNIST's form: many at once, straight onto 28x28.
+"""Draw strokes as a pen does, in MNIST's form, many images at once.
 
-The ink's box is fitted to 20x20 and the centre of mass put in the centre, as `digits.preprocessing.digit_image` does
-with drawings; here it is done to the points, which costs a thousandth of drawing large and shrinking.
+The ink is fitted to a box of 20x20 and its centre of mass goes to the image's centre, as
+`digits.preprocessing.digit_image` does with drawings. Here the points are scaled before they are drawn, which takes a
+thousandth of the time of drawing large images and shrinking them.
 """
 
 from dataclasses import dataclass
@@ -12,12 +13,13 @@ from numpy.typing import NDArray
 from digits.data.images import MAX_PIXEL, SIZE
 
 BOX = 20
+"""Side of the ink's box, in pixels."""
 _IMAGES_AT_ONCE = 200
 
 
 @dataclass(frozen=True)
 class Strokes:
-    """What a pen did on n sheets.
+    """The paths of a pen on n sheets.
 
     Attributes:
         points: float32 `(n, m, 2)`, x to the right and y down in any unit.
@@ -32,12 +34,12 @@ class Strokes:
 
 
 def bend(strokes: Strokes, random: np.random.Generator, strength: float = 1.0) -> Strokes:
-    """Write the same in n different hands: slant, proportions, and how far the pen strays.
+    """Change the strokes of each sheet as another person would write them: in slant, in proportions, in waves.
 
     Args:
-        strokes: With points in about 0-1.
-        random: Draws the hands.
-        strength: Scales how far they differ.
+        strokes: Their points are in about 0-1.
+        random: The generator.
+        strength: Scales every change.
     """
     num, num_points = strokes.points.shape[:2]
     x, y = strokes.points[..., 0] - 0.5, strokes.points[..., 1] - 0.5
@@ -47,10 +49,10 @@ def bend(strokes: Strokes, random: np.random.Generator, strength: float = 1.0) -
         return random.normal(0, scale * strength, (num, 1)).astype(np.float32)
 
     def draw_wave(scale: float) -> NDArray[np.float32]:
-        """A displacement that varies over the sheet, and another along the stroke."""
+        """Return displacements float32 `(n, m)`: one wave over the sheet, and one along the stroke."""
         over_sheet = np.sin(draw(4) * x + draw(4) * y + draw(3)) * draw(scale)
-        on_the_way = np.sin(np.abs(draw(6)) * along + draw(3)) * draw(scale)
-        wave: NDArray[np.float32] = over_sheet + on_the_way
+        over_stroke = np.sin(np.abs(draw(6)) * along + draw(3)) * draw(scale)
+        wave: NDArray[np.float32] = over_sheet + over_stroke
         return wave
 
     x, y = x + draw_wave(0.05) + draw_wave(0.03), y + draw_wave(0.05) + draw_wave(0.03)
@@ -64,8 +66,8 @@ def draw_strokes(strokes: Strokes, widths: NDArray[np.float64]) -> NDArray[np.ui
     """Draw strokes as MNIST shows digits.
 
     Args:
-        strokes: What to draw.
-        widths: float64 `(n,)`, of the pen, in pixels of the result.
+        strokes: Points in any unit.
+        widths: float64 `(n,)`, the width of each sheet's pen in pixels of the result.
 
     Returns:
         uint8 `(n, 28, 28)`.
@@ -94,7 +96,7 @@ def draw_lines(
         side: Height and width of the images.
 
     Returns:
-        Ink in [0, 1], `(n, side, side)`, of the points' type: how near each pixel is to the nearest line.
+        Ink `(n, side, side)` in [0, 1], of the points' type, the more the nearer a pixel is to the nearest line.
     """
     centres = np.arange(side, dtype=points.dtype) + points.dtype.type(0.5)
     start, line = points[:, :-1], np.diff(points, axis=1)
@@ -112,10 +114,10 @@ def draw_lines(
 
 
 def centre_ink(ink: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Put the centre of mass in the centre of 28x28.
+    """Put the centre of mass in the centre of 28x28 pixels.
 
     Args:
-        ink: `(n, height, width)` in [0, 1], each side 28 at most.
+        ink: `(n, height, width)` in [0, 1]; height and width are at most 28.
 
     Returns:
         uint8 `(n, 28, 28)`.

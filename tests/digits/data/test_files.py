@@ -18,8 +18,13 @@ def test_replace_file_whose_block_ends_holds_what_was_written(tmp_path: Path) ->
 def test_replace_file_whose_block_fails_leaves_the_earlier_one_whole(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("earlier")
-    with pytest.raises(OSError, match="full"), replace_file(path) as unfinished:
-        unfinished.write_text("half")
-        raise OSError("the disk is full")
+
+    def write_half() -> None:
+        with replace_file(path) as unfinished:
+            unfinished.write_text("half")
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="full"):
+        write_half()
     assert path.read_text() == "earlier"
     assert list(tmp_path.iterdir()) == [path]
