@@ -29,8 +29,9 @@ PROMISED = (
 )
 
 
-# Where `make test` runs the tests, its own flags must not reach the make that they start.
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
+# Where `make test` runs the tests, neither its flags nor its variables may reach the make that they start.
+VARIABLES = {"MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", *re.findall(r"\$\((?:if \$\()?([A-Z_]+)", MAKEFILE)}
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in VARIABLES}
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
