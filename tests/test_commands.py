@@ -60,6 +60,13 @@ def test_documents_link_only_to_files_that_exist(document):
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
+def test_training_document_lists_every_option():
+    options = re.findall(r'add_argument\(\s*"(--[\w-]+)"', (ROOT / "train.py").read_text())
+    listed = re.findall(r"^\| `(--[\w-]+)` \|", (ROOT / "docs/training.md").read_text(), re.MULTILINE)
+    assert options
+    assert listed == options
+
+
 def _find_code(markdown: str) -> list[str]:
     return re.findall(r"```.*?```|`[^`\n]+`", markdown, re.DOTALL)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.middleware.limits import HEALTH_PATHS
+from app.errors.paths import HEALTH_PATHS
 from tests.deploy.manifests import (
     KUSTOMIZATIONS,
     ROOT,

@@ -28,14 +28,6 @@ def faulty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture(scope="session")
-def held_back_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The service before its model is loaded, for ever."""
-    folder = tmp_path_factory.mktemp("held_back")
-    with serve(folder, "held_back:app", "/healthz", HELD_UNTIL=str(folder / "never")) as running:
-        yield running
-
-
 @pytest.fixture
 def row() -> dict[str, Any]:
     """A real 1, as the repository ships it."""

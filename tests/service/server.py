@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import psutil
 
 from tests.conftest import ROOT
 
@@ -151,3 +152,9 @@ def attempt() -> Iterator[None]:
     while time.monotonic() < end:
         yield
         time.sleep(0.02)
+
+
+def list_workers(server: Server) -> list[psutil.Process]:
+    """Return the worker processes of a server that was started with several."""
+    children = psutil.Process(server.process.pid).children()
+    return [child for child in children if "multiprocessing.spawn" in " ".join(child.cmdline())]

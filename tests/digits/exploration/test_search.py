@@ -20,8 +20,7 @@ import pytest
 from digits.data.dataset import LabelledImages
 from digits.errors import ConfigurationError
 from digits.exploration import search
-from digits.exploration.candidates import Candidate, build_candidate, suggest_candidate
-from digits.exploration.search import Budget, open_study, run_trials
+from digits.exploration.search import Budget, Candidate, build_candidate, open_study, run_trials, suggest_candidate
 from digits.networks.classifier import count_multiply_adds
 from tests.conftest import ROOT, RunPython
 from tests.wordings import wording

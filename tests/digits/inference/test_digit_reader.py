@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from digits.data.dataset import LabelledImages
 from digits.data.images import make_batch
 from digits.inference.classifier import Classifier, load_classifier
-from digits.inference.ctc import NO_DIGIT
+from digits.inference.ctc import BLANK
 from digits.inference.digit_reader import read_digits, read_drawing
 from digits.inference.line_reader import LineReader, load_line_reader
 from digits.preprocessing.digit_image import normalise_drawing
@@ -64,7 +64,7 @@ def test_read_digits_where_the_line_network_sees_none_says_what_the_classifier_s
     small_digits: LabelledImages, networks: tuple[Classifier, LineReader]
 ) -> None:
     classifier, reader = networks
-    nothing = np.eye(NO_DIGIT + 1, dtype=np.float32)[NO_DIGIT]
+    nothing = np.eye(BLANK + 1, dtype=np.float32)[BLANK]
     blind = LineReader(reader.artifact, lambda batch: np.tile(nothing, (len(batch), 10, 1)))
     probabilities, _ = read_digits(small_digits.images, classifier, blind)
     alone = classifier.predict(make_batch(small_digits.images))

@@ -12,8 +12,8 @@ import pytest
 from digits.data.dataset import LabelledImages
 from digits.data.images import make_batch
 from digits.errors import CheckpointError, ConfigurationError
+from digits.training.augmentation import NO_DISTURBANCE
 from digits.training.classifier import TrainingConfig, add_variants, fit_network, make_batches, recompute_statistics
-from digits.training.disturbance import NO_DISTURBANCE
 from tests.wordings import wording
 
 _LIMITS = ("rotation_degrees", "zoom", "shear", "shift_pixels", "elastic_pixels")

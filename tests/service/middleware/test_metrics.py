@@ -1,4 +1,6 @@
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from digits.data.images import PIXEL_NAMES
-from tests.service.server import JSON, Server, copy_model, serve
+from tests.service.server import JSON, Server, attempt, copy_model, list_workers, serve
 
 RAW = {"Content-Type": "application/octet-stream"}
 STATISTICS = {"mean_ink": 33.3, "centre_row": 13.5, "centre_column": 13.25, "confidence": 0.99}
@@ -124,14 +126,6 @@ def test_metrics_count_themselves_in_flight(metered_server: Server) -> None:
     assert read(metered_server)["digits_http_requests_in_flight",] == 1
 
 
-def test_metrics_answer_before_the_model_is_loaded(held_back_server: Server) -> None:
-    before = read(held_back_server)
-    held_back_server.post({})
-    grown = difference(before, read(held_back_server))
-    assert grown["digits_rejected_requests_total", "model_not_ready"] == 1
-    assert grown["digits_http_requests_total", "POST", "/predict", "503"] == 1
-
-
 def test_metrics_count_faults(faulty_server: Server, row: dict[str, Any]) -> None:
     before = read(faulty_server)
     faulty_server.post(row)
@@ -142,3 +136,66 @@ def test_metrics_count_faults(faulty_server: Server, row: dict[str, Any]) -> Non
 
 def test_metrics_know_the_process(metered_server: Server) -> None:
     assert 0 < read(metered_server)["process_resident_memory_bytes",] < 150e6
+
+
+def count_predictions(samples: Samples) -> float:
+    return sum(value for name, value in samples.items() if name[0] == "digits_predictions_total")
+
+
+def test_metrics_of_two_workers_are_told_by_each_of_them(tmp_path: Path, row: dict[str, Any]) -> None:
+    num_requests = 100
+    options = ("--workers", "2", "--timeout-worker-healthcheck", "60")
+    with serve(tmp_path, options=options, TMPDIR=str(tmp_path)) as server:
+        next(None for _ in attempt() if server.log.count("is ready:") == 2)
+        # Each worker answers half of them, while the other is held.
+        for held in list_workers(server):
+            held.suspend()
+            for _ in range(num_requests // 2):
+                assert server.post(row).status == 200
+            held.resume()
+        # A worker writes down what it has read within half a second.
+        samples = next(found for _ in attempt() if count_predictions(found := read(server)) == num_requests)
+        assert samples["digits_http_requests_total", "POST", "/predict", "200"] == num_requests
+        assert samples["digits_http_request_duration_seconds_count", "/predict"] == num_requests
+        assert samples["digits_input_mean_ink_count",] == num_requests
+        assert samples["digits_http_requests_in_flight",] == 1
+        assert samples["digits_model_info", server.request("GET", "/model").json["model"]] == 1
+
+
+def test_metrics_of_a_killed_worker_stay_but_for_what_it_had_in_flight(tmp_path: Path, row: dict[str, Any]) -> None:
+    with serve(tmp_path, options=("--workers", "2"), TMPDIR=str(tmp_path)) as server:
+        next(None for _ in attempt() if server.log.count("is ready:") == 2)
+        with ExitStack() as stack:
+            # Connections are shared out among the workers, so that each has one of these in flight.
+            head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
+            for _ in range(8):
+                stack.enter_context(socket.create_connection(("127.0.0.1", server.port))).sendall(head)
+            next(None for _ in attempt() if read(server)["digits_http_requests_in_flight",] == 9)
+            server.post(row)
+            for worker in list_workers(server):
+                worker.kill()
+            next(None for _ in attempt() if server.log.count("is ready:") == 4)
+        samples = next(found for _ in attempt() if (found := read(server))["digits_http_requests_in_flight",] == 1)
+        assert samples["digits_http_requests_total", "POST", "/predict", "200"] == 1
+
+
+def test_metrics_folder_of_a_server_that_has_ended_is_removed(tmp_path: Path) -> None:
+    for _ in range(2):
+        with serve(tmp_path, options=("--workers", "2"), TMPDIR=str(tmp_path)) as server:
+            next(None for _ in attempt() if server.log.count("is ready:") == 2)
+            (folder,) = tmp_path.glob("digits-metrics-*")
+            assert f"-{server.process.pid}-" in folder.name
+
+
+def test_metrics_of_one_worker_need_no_folder(tmp_path: Path) -> None:
+    with serve(tmp_path, TMPDIR=str(tmp_path)) as server:
+        read(server)
+        assert not list(tmp_path.glob("digits-metrics-*"))
+
+
+def test_metrics_folder_of_the_operator_is_taken(tmp_path: Path, row: dict[str, Any]) -> None:
+    folder = tmp_path / "operator" / "metrics"
+    with serve(tmp_path, PROMETHEUS_MULTIPROC_DIR=str(folder)) as server:
+        server.post(row)
+        assert read(server)["digits_http_requests_total", "POST", "/predict", "200"] == 1
+    assert list(folder.glob("counter_*.db"))

@@ -9,9 +9,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from tests.service.server import Server, attempt, serve
+from tests.service.server import Server, attempt, list_workers, serve
 
 
 def test_after_sigterm_it_is_not_ready_and_serves_until_told_again(tmp_path: Path, row: dict[str, Any]) -> None:
@@ -89,8 +87,3 @@ def asking_on_and_on(server: Server, row: dict[str, Any], num_clients: int) -> I
             is_over.set()
     for client in asking:
         client.result()
-
-
-def list_workers(server: Server) -> list[psutil.Process]:
-    children = psutil.Process(server.process.pid).children()
-    return [child for child in children if "multiprocessing.spawn" in " ".join(child.cmdline())]

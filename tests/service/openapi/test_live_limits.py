@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.openapi.picture_examples import BAD_PICTURES
+from tests.service.openapi.bad_requests import write_bitmap
 from tests.service.server import JSON, Answer, Server, serve
 
 LIMIT_BYTES = 40_000
@@ -21,7 +21,7 @@ INFER = "/v2/models/digits/infer"
 TOO_LONG = bytes(LIMIT_BYTES + 3)
 PNG = {"Content-Type": "image/png"}
 NO_IMAGES = {"inputs": [{"name": "pixels", "shape": [0, 784], "datatype": "UINT8", "data": []}]}
-TOO_LARGE = next(body for content_type, body in BAD_PICTURES[::-1] if content_type == "image/bmp")
+TOO_LARGE = write_bitmap(13_200, 13_200)
 # A request for each error that tells a limit; the answer must be the documented example to the letter.
 REFUSED: dict[tuple[str, str], Callable[[Server], Answer]] = {
     ("/predict", "body_too_large"): lambda server: server.request("POST", "/predict", TOO_LONG, JSON),

@@ -100,3 +100,17 @@ def test_start_with_wrong_settings_ends_in_one_line_that_names_them_all(tmp_path
         "DIGITS_NUM_THREADS: received '0', expected: greater than or equal to 1. "
         "DIGITS_MAX_BODY_BYTES: received 'lots', expected: a valid integer, unable to parse string as an integer."
     )
+
+
+def test_start_of_several_workers_with_an_unusable_model_ends_in_one_line_each(tmp_path: Path) -> None:
+    environment = {"DIGITS_MODEL_PATH": str(tmp_path / "digits.h5")}
+    process, log_path = start(tmp_path, "app.predict:app", environment, ("--workers", "2"))
+    try:
+        process.wait(60)
+    finally:
+        process.kill()
+    log = log_path.read_text()
+    assert 1 <= log.count("CRITICAL: Cannot serve.") <= 2
+    # uvicorn starts no worker anew that ended with the status of a failed start.
+    assert "failed to start, stopping the parent process." in log
+    assert "Traceback" not in log

@@ -41,10 +41,6 @@ def test_model_without_provenance_tells_none(tmp_path: Path) -> None:
         assert (info["accuracy"], info["provenance"]) == (None, {})
 
 
-def test_model_before_it_is_loaded_answers_503(held_back_server: Server) -> None:
-    assert held_back_server.request("GET", "/model").error["code"] == "model_not_ready"
-
-
 def test_openapi_model_answer_matches_its_schema(server: Server) -> None:
     openapi = server.request("GET", "/openapi.json").json
     schema = {"$ref": "#/components/schemas/ModelInfo", "components": openapi["components"]}

@@ -224,13 +224,6 @@ def test_every_error_of_the_protocol_is_a_text(server: Server, method: str, path
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/v2/health/ready"), ("GET", "/v2/models/digits/ready"), ("POST", PATH)]
 )
-def test_protocol_before_the_model_is_loaded_is_not_ready(held_back_server: Server, method: str, path: str) -> None:
-    answer = held_back_server.request(method, path)
-    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
-    assert answer.json["error"].startswith("Received a request while the model is still being loaded")
-    assert held_back_server.request("GET", "/v2/health/live").json == {"live": True}
-
-
 def ask(method: str, path: str, body: object = None) -> Callable[[Server], Answer]:
     return lambda server: server.request(method, path, None if body is None else json.dumps(body), JSON)
 
@@ -259,17 +252,3 @@ def test_openapi_inference_example_works_when_tried(server: Server) -> None:
     body = operation["requestBody"]["content"]["application/json"]["example"]
     outputs = {output["name"]: output["data"] for output in server.post(body, PATH).json["outputs"]}
     assert outputs["digit"] == [1]
-
-
-@pytest.mark.parametrize(
-    ("code", "body"),
-    [
-        ("invalid_json", b'{"inputs": '),
-        ("invalid_inference_request", b'{"inputs": []}'),
-        ("wrong_batch_size", json.dumps({"inputs": [make_tensor(shape=[0, 784], data=[])]}).encode()),
-    ],
-)
-def test_openapi_protocol_errors_are_the_answers_themselves(server: Server, code: str, body: bytes) -> None:
-    answer = server.request("POST", PATH, body, JSON)
-    responses = server.request("GET", "/openapi.json").json["paths"][PATH]["post"]["responses"]
-    assert answer.json == responses[str(answer.status)]["content"]["application/json"]["examples"][code]["value"]

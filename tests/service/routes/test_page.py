@@ -48,10 +48,6 @@ def test_page_has_no_other_files(server: Server, path: str) -> None:
     assert (answer.status, answer.error["code"]) == (404, "not_found")
 
 
-def test_page_is_there_before_the_model_is_loaded(held_back_server: Server) -> None:
-    assert held_back_server.request("GET", "/").status == 200
-
-
 def test_page_loads_without_the_key(tmp_path_factory: pytest.TempPathFactory) -> None:
     with serve(tmp_path_factory.mktemp("locked"), DIGITS_API_KEY="one") as server:
         assert {server.request("GET", path).status for path in FILES} == {200}

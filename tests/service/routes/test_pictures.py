@@ -15,7 +15,6 @@ import pytest
 from jsonschema import Draft202012Validator
 from PIL import Image
 
-from app.openapi.picture_examples import BAD_PICTURES
 from digits.data.images import MAX_PIXEL, PIXEL_NAMES
 from digits.inference.classifier import load_classifier
 from digits.inference.digit_reader import read_digits
@@ -115,17 +114,6 @@ def test_form_without_one_picture_says_so(server: Server, form: bytes, code: str
 def test_form_without_a_boundary_says_so(server: Server) -> None:
     answer = post(server, pack_form(), content_type="multipart/form-data")
     assert (answer.status, answer.error["code"]) == (400, "invalid_multipart")
-
-
-@pytest.mark.parametrize("path", [ONE, SEVERAL])
-@pytest.mark.parametrize(("content_type", "body"), BAD_PICTURES)
-def test_openapi_picture_errors_are_the_answers_themselves(
-    server: Server, path: str, content_type: str, body: bytes
-) -> None:
-    answer = post(server, body, path, content_type)
-    responses = server.request("GET", "/openapi.json").json["paths"][path]["post"]["responses"]
-    examples = responses[str(answer.status)]["content"]["application/json"]["examples"]
-    assert answer.json == examples[answer.error["code"]]["value"]
 
 
 @pytest.mark.parametrize(("path", "name"), [(ONE, "DrawingPrediction"), (SEVERAL, "NumberReading")])
@@ -230,12 +218,6 @@ def test_number_has_boxes_in_the_upright_picture(server: Server, sheet: Image.Im
     (upright,) = post(server, encode(sheet, "JPEG", quality=95), SEVERAL).json["digits"]
     (marked,) = post(server, encode(turned, "JPEG", quality=95, exif=exif), SEVERAL).json["digits"]
     assert marked["box"] == pytest.approx(upright["box"], abs=3)
-
-
-@pytest.mark.parametrize("path", [ONE, SEVERAL])
-def test_picture_before_the_model_is_loaded_answers_503(held_back_server: Server, path: str) -> None:
-    answer = post(held_back_server, b"", path)
-    assert (answer.status, answer.error["code"]) == (503, "model_not_ready")
 
 
 @pytest.mark.parametrize("path", [ONE, SEVERAL])

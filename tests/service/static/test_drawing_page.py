@@ -3,9 +3,10 @@
 import json
 import os
 import re
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -311,15 +312,20 @@ def test_page_tells_that_the_service_is_gone_and_keeps_the_drawing(browser: Brow
         expect(page.get_by_role("img", name="Drawing area with one stroke")).to_be_visible()
 
 
-def test_page_reads_by_itself_once_the_model_is_loaded(browser: Browser, tmp_path: Path) -> None:
-    held_until = tmp_path / "go"
+def test_page_reads_by_itself_once_the_service_is_free(browser: Browser, tmp_path: Path) -> None:
+    # More than a browser's connections, so that the page itself loads.
+    max_in_flight = 8
+    beginning = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 9\r\n\r\n"
     with (
-        serve(tmp_path, "held_back:app", "/healthz", HELD_UNTIL=str(held_until)) as server,
+        serve(tmp_path, DIGITS_MAX_IN_FLIGHT=str(max_in_flight), DIGITS_REQUEST_SECONDS="600") as server,
         open_page(browser, server, allowed=REFUSED) as page,
     ):
-        write(page, 1)
-        expect(page.get_by_role("alert")).to_contain_text("The model is still being loaded.")
-        held_until.touch()
+        with ExitStack() as stack:
+            for _ in range(max_in_flight):
+                other = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+                other.sendall(beginning)
+            write(page, 1)
+            expect(page.get_by_role("alert")).to_contain_text("Many people are drawing at this moment.")
         expect_digit(page, 1)
         expect(page.get_by_role("alert")).to_be_hidden()
 

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from time import perf_counter
 
 import orjson
-from starlette.datastructures import State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors.handlers import CLIENT_GONE
-from app.middleware.metrics import Metrics
-from app.prediction.run import Observation
+from app.middleware.metrics import get_metrics
+from app.prediction.reading import Observation
+from app.prediction.state import get_state
 from app.settings import Settings
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -23,7 +23,7 @@ _CHARS_SHOWN = 128
 _STANDARD_OUTPUT = 1
 
 
-class Observer:
+class AccessLog:
     """ASGI middleware, outside of everything else: it sees faults and refusals, too."""
 
     def __init__(self, app: ASGIApp, routes: frozenset[str]) -> None:
@@ -36,7 +36,6 @@ class Observer:
             await self._app(scope, receive, send)
             return
         started = perf_counter()
-        state = scope["app"].state
         request_id = _choose_request_id(scope["headers"])
         observation = scope["observation"] = Observation()
         status = CLIENT_GONE
@@ -48,25 +47,24 @@ class Observer:
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id)]
             await send(message)
 
-        metrics: Metrics = state.metrics
-        metrics.num_in_flight += 1
+        metrics = get_metrics(scope["app"])
+        metrics.num_in_flight.inc()
         try:
             await self._app(scope, receive, send_with_id)
         finally:
-            metrics.num_in_flight -= 1
-            self._note(scope, state, observation, request_id, status, perf_counter() - started)
+            metrics.num_in_flight.dec()
+            self._note(scope, observation, request_id, status, perf_counter() - started)
 
-    def _note(
-        self, scope: Scope, state: State, observation: Observation, request_id: bytes, status: int, seconds: float
-    ) -> None:
+    def _note(self, scope: Scope, observation: Observation, request_id: bytes, status: int, seconds: float) -> None:
         # Paths and methods that a client made up must not fill the memory with counts.
         route = scope["path"] if scope["path"] in self._routes else "other"
         method = scope["method"] if route != "other" else "other"
-        state.metrics.count_request(route, method, status, observation.code, seconds)
+        metrics = get_metrics(scope["app"])
+        metrics.count_request(route, method, status, observation.code, seconds)
         reading = observation.reading
         if reading is not None:
-            state.metrics.count_reading(reading, seconds)
-        if state.is_logging:
+            metrics.count_reading(reading, seconds)
+        if get_state(scope["app"]).is_logging:
             _write_line(scope, observation, request_id, status, seconds)
 
 

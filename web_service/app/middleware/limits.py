@@ -7,23 +7,13 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors.handlers import answer_refusal
-from app.errors.refusals import RequestTimeoutError, ServiceError, UnauthorizedError
-from app.errors.server_faults import OverloadedError
-from app.routes.page import is_page
+from app.errors.paths import HEALTH_PATHS, needs_key
+from app.errors.refusals import ServiceError
+from app.prediction.state import get_state
 from app.settings import Settings
 
-# Who watches the service must reach it when it is busy, and has no key.
-HEALTH_PATHS = frozenset(
-    {
-        *("/healthz", "/readyz", "/healthcheck", "/metrics"),
-        *("/v2/health/live", "/v2/health/ready", "/v2/models/digits/ready"),
-    }
-)
-# A browser cannot send a key with the address that is typed into it; what is tried out there carries one.
-_DOCUMENTS = frozenset({"/docs", "/openapi.json"})
 
-
-class Guard:
+class Limits:
     """ASGI middleware; plain, because the usual base class costs every request a task of its own."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -36,7 +26,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        state = scope["app"].state
+        state = get_state(scope["app"])
         exchange = Exchange(scope, receive, send, state.settings, state.is_draining, self._bodies)
         if scope["path"] in HEALTH_PATHS:
             await self._app(scope, exchange.receive, exchange.send)
@@ -57,15 +47,10 @@ class Guard:
 
     def _find_refusal(self, scope: Scope, settings: Settings) -> ServiceError | None:
         if self._num_in_flight > settings.max_in_flight:
-            return OverloadedError(settings.max_in_flight)
+            return ServiceError("overloaded", limit=settings.max_in_flight, unit="requests")
         if settings.api_key is None or not needs_key(scope["path"]):
             return None
-        return None if _has_key(scope, settings.api_key.get_secret_value()) else UnauthorizedError()
-
-
-def needs_key(path: str) -> bool:
-    """Whether a request for this path must carry the key, if there is one."""
-    return path not in HEALTH_PATHS and path not in _DOCUMENTS and not is_page(path)
+        return None if _has_key(scope, settings.api_key.get_secret_value()) else ServiceError("unauthorized")
 
 
 def _has_key(scope: Scope, key: str) -> bool:
@@ -115,8 +100,7 @@ class Exchange:
         """Receive as ASGI does.
 
         Raises:
-            RequestTimeoutError: If the body does not come in time.
-            OverloadedError: If the bodies of all requests are too large together.
+            ServiceError: If the body does not come in time, or the bodies of all requests are too large together.
         """
         if self._is_read:
             return await self._receive()
@@ -124,7 +108,7 @@ class Exchange:
             async with asyncio.timeout_at(self._deadline):
                 message = await self._receive()
         except TimeoutError:
-            raise RequestTimeoutError(self._settings.request_seconds) from None
+            raise ServiceError("request_timeout", seconds=self._settings.request_seconds) from None
         self._is_read = not message.get("more_body", False)
         self._hold(len(message.get("body", b"")))
         return message
@@ -135,7 +119,7 @@ class Exchange:
         # A body alone has a limit of its own.
         if self._bodies.size_bytes > max(self._settings.max_in_flight_bytes, self._size_bytes):
             self.release()
-            raise OverloadedError(self._settings.max_in_flight_bytes, "bytes")
+            raise ServiceError("overloaded", limit=self._settings.max_in_flight_bytes, unit="bytes")
 
     def release(self) -> None:
         """Count the body no longer."""

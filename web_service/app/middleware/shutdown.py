@@ -14,6 +14,7 @@ from uvicorn import Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.middleware.connection import PunctualProtocol
+from app.prediction.state import get_state
 from app.settings import Settings
 
 logger = logging.getLogger("uvicorn.error")
@@ -22,7 +23,7 @@ logger = logging.getLogger("uvicorn.error")
 def attend_server(app: FastAPI, settings: Settings) -> None:
     """Let SIGTERM drain the server that runs this application, and let the server hang up on those who send no request.
 
-    Sets `app.state.is_draining` when the time has come. Does nothing under another server than uvicorn.
+    Sets the state's `is_draining` when the time has come. Does nothing under another server than uvicorn.
     """
     server = _find_server()
     if server is None:
@@ -38,10 +39,11 @@ def attend_server(app: FastAPI, settings: Settings) -> None:
         server.should_exit = True
 
     def begin() -> None:
-        if app.state.is_draining:
+        state = get_state(app)
+        if state.is_draining:
             end()
             return
-        app.state.is_draining = True
+        state.is_draining = True
         logger.info("Told to end: no longer ready, still serving for %g s.", settings.drain_seconds)
         loop.call_later(settings.drain_seconds, end)
 

@@ -1,109 +1,116 @@
-"""What OpenAPI says beyond the models: the row that is sent, and every error with an answer of its own as example."""
+"""What the OpenAPI document says of errors: for each path every error that it can answer, with an example.
 
+examples.json holds the examples of wrong content; the others are made from the table of refusals. A test sends a
+request of each kind to a running service and compares the answer with the example.
+"""
+
+import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
-from app.errors.handlers import Refusal, describe_error, get_status
-from app.errors.refusals import (
-    BodyTooLargeError,
-    InvalidJsonError,
-    ServiceError,
-    UnsupportedEncodingError,
-    UnsupportedMediaTypeError,
-)
-from app.errors.server_faults import InternalError, ModelNotReadyError
+from app.errors.handlers import Refusable, choose_shape, get_status, summarise
+from app.errors.paths import is_open_inference
+from app.errors.refusals import FEWER_IMAGES, ROW_IN_SHORT, SMALLER_PICTURE, SMALLER_ROW, ServiceError
+from app.openapi.open_inference import ProtocolErrorAnswer
 from app.openapi.schemas import ErrorAnswer
+from app.requests.body import JSON, refuse_type
+from app.requests.images import BATCH_IN_SHORT, BATCH_TYPES
+from app.requests.picture import PICTURE_TYPES
+from app.requests.tensors import REQUEST_IN_SHORT, refuse_tensors
 from app.settings import DEFAULTS, Settings
-from digits.data.images import MAX_PIXEL, NUM_PIXELS, PIXEL_NAMES, draw_one
-from digits.data.pixel_json import parse_row
-from digits.errors import PixelError
+from digits.errors import DrawingError, PixelError
+
+_WRONG_CONTENT = json.loads(Path(__file__).with_name("examples.json").read_text(encoding="utf-8"))
+_FAULT = ServiceError("internal_error")
+_COMPRESSED = ServiceError("unsupported_content_encoding", encoding="gzip")
 
 
-def document_row() -> dict[str, Any]:
-    """Describe the body of `POST /predict` for OpenAPI, with a row that works as its example.
-
-    The schema is exact without 784 copies of one line: as many members as there are pixels, each named like a pixel.
-    """
-    schema = {
-        "title": "Row",
-        "description": "A 28x28 image: pixel x is at row x // 28, column x % 28; 0 is paper, 255 is ink.",
-        "type": "object",
-        "minProperties": NUM_PIXELS,
-        "maxProperties": NUM_PIXELS,
-        "propertyNames": {"pattern": "^pixel(0|[1-9][0-9]?|[1-6][0-9]{2}|7[0-7][0-9]|78[0-3])$"},
-        "additionalProperties": {"type": "number", "minimum": 0, "maximum": MAX_PIXEL},
-    }
-    return {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": schema, "example": make_row()}}}
-    }
+def _list_row_errors(settings: Settings) -> list[Refusable]:
+    return [
+        _stop_being_json(13, ROW_IN_SHORT),
+        ServiceError("body_too_large", limit_bytes=settings.max_body_bytes, hint=SMALLER_ROW),
+        refuse_type("text/plain", (JSON,)),
+        _COMPRESSED,
+        *(PixelError(**one) for one in _WRONG_CONTENT["/predict"]),
+        _FAULT,
+    ]
 
 
-def make_row(**changes: Any) -> dict[str, Any]:
-    """Return a row that shows a 1, with some pixels changed."""
-    return {**dict(zip(PIXEL_NAMES, draw_one().ravel().tolist(), strict=True)), **changes}
+def _list_batch_errors(settings: Settings) -> list[Refusable]:
+    return [
+        ServiceError("body_too_large", limit_bytes=settings.max_batch_body_bytes, hint=FEWER_IMAGES),
+        _COMPRESSED,
+        refuse_type("text/plain", BATCH_TYPES),
+        _stop_being_json(13, BATCH_IN_SHORT),
+        ServiceError("invalid_text", position=0),
+        *(PixelError(**one) for one in _WRONG_CONTENT["/predict/batch"]),
+        _send_no_images(settings),
+        _FAULT,
+    ]
 
 
-def document_errors(
-    *errors: Refusal,
-    model: type[BaseModel] = ErrorAnswer,
-    describe: Callable[[Refusal], Mapping[str, object]] = describe_error,
-) -> dict[int | str, dict[str, Any]]:
-    """Describe errors for OpenAPI, by status, each with an answer of its own as the example.
+def _list_picture_errors(settings: Settings) -> list[Refusable]:
+    limits = settings.model_dump()
+    return [
+        ServiceError("body_too_large", limit_bytes=settings.max_image_bytes, hint=SMALLER_PICTURE),
+        _COMPRESSED,
+        refuse_type("text/plain", PICTURE_TYPES, "image/png"),
+        ServiceError("invalid_multipart"),
+        ServiceError("wrong_file_count", received="a form without a file"),
+        *(DrawingError(**{**one, "message": one["message"].format(**limits)}) for one in _WRONG_CONTENT["/read"]),
+        _FAULT,
+    ]
 
-    Args:
-        errors: One of each that can be answered.
-        model: The shape of the answers.
-        describe: Makes an answer's content of an error.
-    """
+
+def _list_inference_errors(settings: Settings) -> list[Refusable]:
+    return [
+        _stop_being_json(12, REQUEST_IN_SHORT),
+        refuse_tensors("inputs []", "one, named pixels"),
+        ServiceError("body_too_large", limit_bytes=settings.max_batch_body_bytes, hint=FEWER_IMAGES),
+        _COMPRESSED,
+        _send_no_images(settings),
+        _FAULT,
+    ]
+
+
+def _stop_being_json(column: int, example: str) -> ServiceError:
+    received = f"a body that stops being JSON at line 1, column {column}"
+    return ServiceError("invalid_json", received=received, example=example)
+
+
+def _send_no_images(settings: Settings) -> ServiceError:
+    return ServiceError("wrong_batch_size", num_images=0, limit=settings.max_batch_images, hint="Send at least one.")
+
+
+ERRORS: Mapping[str, Callable[[Settings], list[Refusable]]] = {
+    "/predict": _list_row_errors,
+    "/predict/batch": _list_batch_errors,
+    "/predict/image": _list_picture_errors,
+    "/read": _list_picture_errors,
+    "/v2/models/digits/infer": _list_inference_errors,
+    **dict.fromkeys(("/", "/metrics", "/model"), lambda settings: [_FAULT]),
+    **dict.fromkeys(
+        ("/readyz", "/healthcheck", "/v2/health/ready", "/v2/models/digits/ready"),
+        lambda settings: [_FAULT, ServiceError("shutting_down")],
+    ),
+}
+"""For each path the errors that it can answer, under these settings."""
+
+
+def document_errors(path: str, settings: Settings = DEFAULTS) -> dict[int | str, dict[str, Any]]:
+    """Describe the errors of a path for the OpenAPI document, by status, each with an example."""
     documented: dict[int | str, dict[str, Any]] = {}
-    for error in errors:
-        summary = (type(error).__doc__ or "").splitlines()[0]
+    model = ProtocolErrorAnswer if is_open_inference(path) else ErrorAnswer
+    for error in ERRORS[path](settings):
+        summary = summarise(error)
         response = documented.setdefault(
             get_status(error),
             {"model": model, "description": summary, "content": {"application/json": {"examples": {}}}},
         )
         if summary not in response["description"]:
             response["description"] += f" Or: {summary}"
-        response["content"]["application/json"]["examples"][error.code] = {"value": describe(error)}
+        response["content"]["application/json"]["examples"][error.code] = {"value": choose_shape(path)(error)}
         if isinstance(error, ServiceError) and error.headers:
             response["headers"] = {name: {"schema": {"type": "string"}} for name in error.headers}
     return documented
-
-
-def restore_nulls(openapi: dict[str, Any]) -> None:
-    """Put `"field": null` back into the examples of errors: FastAPI leaves every null out of its document."""
-    operations = [operation for path in openapi["paths"].values() for operation in path.values()]
-    for response in [response for operation in operations for response in operation["responses"].values()]:
-        for example in response.get("content", {}).get("application/json", {}).get("examples", {}).values():
-            if isinstance(example["value"]["error"], dict):
-                example["value"]["error"].setdefault("field", None)
-
-
-def list_predict_errors(settings: Settings = DEFAULTS) -> list[Refusal]:
-    """Return one of each error that `POST /predict` can answer, made where it arises."""
-    return [
-        InvalidJsonError("a body that stops being JSON at line 1, column 13"),
-        BodyTooLargeError(settings.max_body_bytes),
-        UnsupportedMediaTypeError("text/plain"),
-        UnsupportedEncodingError("gzip"),
-        *map(_refuse_row, list_bad_rows()),
-        InternalError(),
-        ModelNotReadyError(),
-    ]
-
-
-def list_bad_rows() -> list[object]:
-    """Return one row for each way to break the 28x28 contract."""
-    without_pixel12 = make_row()
-    del without_pixel12["pixel12"]
-    return [[], without_pixel12, make_row(label=1), make_row(pixel12="0"), make_row(pixel12=256)]
-
-
-def _refuse_row(row: object) -> PixelError:
-    try:
-        parse_row(row)
-    except PixelError as error:
-        return error
-    raise AssertionError("Every row of list_bad_rows is bad.")

@@ -1,24 +1,11 @@
-"""The answers of the Open Inference Protocol, and what OpenAPI says of its errors and of an inference request."""
+"""The answers of the Open Inference Protocol, as models that the OpenAPI document shows."""
 
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from app.errors.handlers import Refusal, describe_protocol_error
-from app.errors.refusals import (
-    FEWER_IMAGES,
-    BodyTooLargeError,
-    InvalidJsonError,
-    UnsupportedEncodingError,
-    WrongBatchSizeError,
-)
-from app.errors.server_faults import InternalError, ModelNotReadyError, ShuttingDownError
-from app.openapi.examples import document_errors
-from app.requests.tensors import DTYPES, INPUT_NAME, INPUT_SHAPES, OUTPUTS, REQUEST_IN_SHORT, refuse
-from app.settings import DEFAULTS, Settings
-from digits.data.images import MAX_PIXEL, NUM_PIXELS, draw_one
-
-READINESS_ERRORS = (InternalError(), ModelNotReadyError(), ShuttingDownError())
+from app.requests.tensors import INPUT_NAME
+from digits.data.images import NUM_PIXELS
 
 
 class ServerMetadata(BaseModel):
@@ -87,60 +74,3 @@ class ProtocolErrorAnswer(BaseModel):
     """The protocol's shape of an error."""
 
     error: str = Field(description="What was received, what was expected and how to mend it.")
-
-
-def list_inference_errors(settings: Settings = DEFAULTS) -> list[Refusal]:
-    """Return one of each error that an inference request can be answered with."""
-    return [
-        InvalidJsonError("a body that stops being JSON at line 1, column 12", REQUEST_IN_SHORT),
-        refuse("inputs []", f"one, named {INPUT_NAME}"),
-        BodyTooLargeError(settings.max_batch_body_bytes, FEWER_IMAGES),
-        UnsupportedEncodingError("gzip"),
-        WrongBatchSizeError(0, settings.max_batch_images),
-        InternalError(),
-        ModelNotReadyError(),
-    ]
-
-
-def document_protocol_errors(*errors: Refusal) -> dict[int | str, dict[str, Any]]:
-    """Describe errors in the protocol's shape for OpenAPI."""
-    return document_errors(*errors, model=ProtocolErrorAnswer, describe=describe_protocol_error)
-
-
-def document_inference() -> dict[str, Any]:
-    """Describe the body of an inference request for OpenAPI, with a 1 as the example."""
-    pixel = {"type": "number", "minimum": 0, "maximum": MAX_PIXEL}
-    tensor = {
-        "type": "object",
-        "required": ["name", "shape", "datatype"],
-        "properties": {
-            "name": {"const": INPUT_NAME},
-            "shape": {"type": "array", "items": {"type": "integer"}, "description": INPUT_SHAPES},
-            "datatype": {"enum": list(DTYPES)},
-            "data": {"type": "array", "items": {"anyOf": [pixel, {"type": "array"}]}, "description": "Flat or nested."},
-            "parameters": {
-                "type": ["object", "null"],
-                "properties": {"binary_data_size": {"type": ["integer", "null"]}},
-            },
-        },
-    }
-    output = {"type": "object", "required": ["name"], "properties": {"name": {"enum": list(OUTPUTS)}}}
-    schema = {
-        "title": "InferenceRequest",
-        "type": "object",
-        "required": ["inputs"],
-        "properties": {
-            "id": {"type": ["string", "null"]},
-            "inputs": {"type": "array", "minItems": 1, "maxItems": 1, "items": tensor},
-            "outputs": {"type": ["array", "null"], "items": output},
-            "parameters": {"type": ["object", "null"]},
-        },
-    }
-    one = {"name": INPUT_NAME, "shape": [1, NUM_PIXELS], "datatype": "UINT8", "data": draw_one().ravel().tolist()}
-    raw = {
-        "type": "string",
-        "format": "binary",
-        "description": "The JSON, as long as the header Inference-Header-Content-Length says, then the tensor's bytes.",
-    }
-    content = {"application/json": {"schema": schema, "example": {"id": "42", "inputs": [one]}}}
-    return {"requestBody": {"required": True, "content": {**content, "application/octet-stream": {"schema": raw}}}}

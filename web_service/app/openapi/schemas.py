@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.errors.refusals import ErrorCode
 from digits.data.images import MAX_PIXEL, NUM_CLASSES, SIZE
 from digits.inference.rejection import Reason
 
@@ -20,38 +21,6 @@ Accepted = Annotated[bool, Field(description="Whether it looks like a digit.", e
 WhyNot = Annotated[
     Reason | None,
     Field(description="Why not; null if it was accepted. `digit` is the best guess all the same.", examples=[None]),
-]
-ErrorCode = Literal[
-    "animated_image",
-    "body_too_large",
-    "broken_image",
-    "image_too_large",
-    "internal_error",
-    "invalid_csv",
-    "invalid_json",
-    "invalid_multipart",
-    "invalid_text",
-    "method_not_allowed",
-    "missing_images",
-    "missing_pixel",
-    "model_not_ready",
-    "not_a_number",
-    "not_an_array",
-    "not_an_image",
-    "not_an_object",
-    "not_found",
-    "overloaded",
-    "pixel_out_of_range",
-    "request_timeout",
-    "shutting_down",
-    "tiled_image",
-    "unauthorized",
-    "unknown_field",
-    "unsupported_content_encoding",
-    "unsupported_media_type",
-    "wrong_batch_size",
-    "wrong_file_count",
-    "wrong_shape",
 ]
 
 

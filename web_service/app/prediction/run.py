@@ -1,93 +1,73 @@
-"""From what a request sent to probabilities, without holding up those who wait behind it."""
+"""Computing for a request without holding up the requests behind it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
-import numpy as np
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import Request
-from numpy.typing import NDArray
 from starlette.requests import ClientDisconnect
 
-from digits.data.images import NUM_CLASSES, make_batch
+from app.errors.refusals import ServiceError
+from app.prediction.reading import Pixels, Reading, read_pixels
+from app.prediction.state import get_state
 from digits.inference.classifier import Classifier
-from digits.inference.input_statistics import measure_moments
-from digits.inference.rejection import Reason
 
-Pixels = NDArray[np.uint8] | NDArray[np.float32]
 Computed = TypeVar("Computed")
-# What lies between the network's layers for this many images fits the processor's cache, and memory does not grow
-# with the batch.
-_IMAGES_AT_ONCE = 32
+# Bodies up to this many bytes are parsed on the event loop: five images as bytes, one or two as JSON. That takes less
+# time than the way to a worker thread and back.
+_INLINE_BYTES = 4096
 
 
-@dataclass(slots=True)
-class Reading:
-    """What was read of a request's images.
+async def read_images(request: Request, num_bytes: int, parse: Callable[[], Pixels]) -> Reading:
+    """Parse and read images: a few together with those of other requests, a large batch in the worker thread.
 
-    Attributes:
-        moments: float32 `(n, 3)`, as `measures.measure_moments` returns them.
-        probabilities: float32 `(n, 10)`, rows sum to 1.
-        reasons: Why an image is not accepted as a digit, None for each that is.
-        parse_seconds: From bytes to pixels.
-        inference_seconds: From pixels to probabilities; of images that were read together, an equal share each.
+    Args:
+        request: The request that sent the images.
+        num_bytes: The length of its body.
+        parse: Returns the pixels, uint8 or float32 `(n, 784)`, 0-255.
+
+    Raises:
+        ServiceError: If there are no images, or more than the operator allows.
     """
-
-    moments: NDArray[np.float32]
-    probabilities: NDArray[np.float32]
-    reasons: Sequence[Reason | None]
-    parse_seconds: float
-    inference_seconds: float
-
-    def take(self, images: slice, parse_seconds: float) -> "Reading":
-        """Return the reading of some of the images."""
-        probabilities = self.probabilities[images]
-        seconds = self.inference_seconds * len(probabilities) / len(self.probabilities)
-        return Reading(self.moments[images], probabilities, self.reasons[images], parse_seconds, seconds)
+    if num_bytes <= _INLINE_BYTES:
+        return await read_few_images(request, parse)
+    state = get_state(request.app)
+    compute = partial(_parse_and_read, state.classifier, parse, state.settings.max_batch_images)
+    reading = await compute_in_thread(request, compute)
+    request.scope["observation"].reading = reading
+    return reading
 
 
-@dataclass(slots=True)
-class Observation:
-    """What a request's way through the service leaves for metrics and log, as `scope["observation"]`.
-
-    Attributes:
-        code: Of the error that it was answered with.
-        reading: Of its images, if there were any to read.
-    """
-
-    code: str | None = None
-    reading: Reading | None = None
+async def read_few_images(request: Request, parse: Callable[[], Pixels]) -> Reading:
+    """Parse and read images on the event loop; otherwise as `read_images`."""
+    state = get_state(request.app)
+    reading = await state.batcher.read(*_parse(parse, state.settings.max_batch_images))
+    request.scope["observation"].reading = reading
+    return reading
 
 
-async def compute_in_lane(request: Request, compute: Callable[[], Computed]) -> Computed:
-    """Compute in a worker thread, one such request after the other: memory is needed once, the event loop goes on.
+async def compute_in_thread(request: Request, compute: Callable[[], Computed]) -> Computed:
+    """Compute in a worker thread, one request after the other: memory is needed once, and the event loop goes on.
 
     Raises:
         starlette.requests.ClientDisconnect: If the client went away while others were computed.
     """
-    batch_lane: CapacityLimiter = request.app.state.batch_lane
-    async with batch_lane:
+    async with get_state(request.app).worker_thread:
         if await request.is_disconnected():
             raise ClientDisconnect
         return await to_thread.run_sync(compute)
 
 
-def read_pixels(classifier: Classifier, pixels: Pixels, parse_seconds: float) -> Reading:
-    """Read images.
+def _parse_and_read(classifier: Classifier, parse: Callable[[], Pixels], max_images: int) -> Reading:
+    return read_pixels(classifier, *_parse(parse, max_images))
 
-    Args:
-        classifier: The model.
-        pixels: `(n, 784)`, 0-255.
-        parse_seconds: What it took to get them.
-    """
+
+def _parse(parse: Callable[[], Pixels], max_images: int) -> tuple[Pixels, float]:
     started = perf_counter()
-    probabilities = np.empty((len(pixels), NUM_CLASSES), np.float32)
-    reasons: list[Reason | None] = []
-    for start in range(0, len(pixels), _IMAGES_AT_ONCE):
-        images = slice(start, start + _IMAGES_AT_ONCE)
-        ink = make_batch(pixels[images])
-        probabilities[images] = classifier.predict(ink)
-        reasons += classifier.judge(ink, probabilities[images])
-    return Reading(measure_moments(pixels), probabilities, reasons, parse_seconds, perf_counter() - started)
+    pixels = parse()
+    if not 1 <= len(pixels) <= max_images:
+        hint = "Send them in several requests." if len(pixels) else "Send at least one."
+        raise ServiceError("wrong_batch_size", num_images=len(pixels), limit=max_images, hint=hint)
+    return pixels, perf_counter() - started

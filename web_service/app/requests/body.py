@@ -1,19 +1,13 @@
 """Request bodies: how they are read, and what is refused before a pixel is looked at."""
 
 from codecs import BOM_UTF8
+from collections.abc import Sequence
 
 import orjson
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from app.errors.refusals import (
-    ROW_IN_SHORT,
-    SMALLER_ROW,
-    BodyTooLargeError,
-    InvalidJsonError,
-    UnsupportedEncodingError,
-    UnsupportedMediaTypeError,
-)
+from app.errors.refusals import ROW_IN_SHORT, SMALLER_ROW, ServiceError
 
 JSON = "application/json"
 
@@ -26,14 +20,12 @@ async def read_json_body(request: Request, max_body_bytes: int) -> bytearray:
         max_body_bytes: More is refused, and never held in memory.
 
     Raises:
-        UnsupportedMediaTypeError: If the content type is not JSON's.
-        UnsupportedEncodingError: If the body is compressed.
-        BodyTooLargeError: If the body is longer than allowed.
+        ServiceError: If the content type is not JSON's, if the body is compressed or if it is longer than allowed.
         starlette.requests.ClientDisconnect: If the client goes away before all of it has come.
     """
     content_type = request.headers.get("content-type")
     if name_media_type(content_type) != JSON:
-        raise UnsupportedMediaTypeError(content_type)
+        raise refuse_type(content_type, (JSON,))
     return await read_body(request, max_body_bytes)
 
 
@@ -48,24 +40,30 @@ def parse_json(body: bytearray | bytes, example: str = ROW_IN_SHORT) -> object:
         What the body holds; of a repeated key, the last value.
 
     Raises:
-        InvalidJsonError: If it is not JSON in UTF-8.
+        ServiceError: If it is not JSON in UTF-8.
     """
     # Editors on Windows and PowerShell begin a file with a byte order mark.
     text = memoryview(body)[len(BOM_UTF8) :] if body.startswith(BOM_UTF8) else body
     if not text:
-        raise InvalidJsonError("an empty body", example)
+        raise ServiceError("invalid_json", received="an empty body", example=example)
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         # Only the place is told: the wording is orjson's and may change with it.
-        place = f"line {error.lineno}, column {error.colno}"
-        raise InvalidJsonError(f"a body that stops being JSON at {place}", example) from error
+        received = f"a body that stops being JSON at line {error.lineno}, column {error.colno}"
+        raise ServiceError("invalid_json", received=received, example=example) from error
 
 
 def name_media_type(content_type: str | None) -> str:
     """Return the type without parameters, in lower case; anything that ends in +json (RFC 6839) is JSON."""
     media_type = (content_type or "").partition(";")[0].strip().lower()
     return JSON if media_type.endswith("+json") else media_type
+
+
+def refuse_type(content_type: str | None, expected: Sequence[str], example: str = JSON) -> ServiceError:
+    """Return the error that names the content types that are expected, and one of them for curl."""
+    received = f"content type {content_type:.64}" if content_type else "no content type"
+    return ServiceError("unsupported_media_type", received=received, expected=" or ".join(expected), example=example)
 
 
 async def read_body(request: Request, max_body_bytes: int, hint: str = SMALLER_ROW) -> bytearray:
@@ -77,16 +75,15 @@ async def read_body(request: Request, max_body_bytes: int, hint: str = SMALLER_R
         hint: How to mend a body that is too large.
 
     Raises:
-        UnsupportedEncodingError: If it is compressed.
-        BodyTooLargeError: If it is longer than allowed.
+        ServiceError: If it is compressed or longer than allowed.
         starlette.requests.ClientDisconnect: If the client goes away before all of it has come.
     """
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity"):
-        raise UnsupportedEncodingError(encoding)
+        raise ServiceError("unsupported_content_encoding", encoding=encoding)
     # The declared length refuses before a byte is read; a chunked body declares none, so what comes is counted too.
     if int(request.headers.get("content-length", 0)) > max_body_bytes:
-        raise BodyTooLargeError(max_body_bytes, hint)
+        raise ServiceError("body_too_large", limit_bytes=max_body_bytes, hint=hint)
     body, is_whole = bytearray(), False
     while not is_whole:
         message = await request.receive()
@@ -94,6 +91,6 @@ async def read_body(request: Request, max_body_bytes: int, hint: str = SMALLER_R
             raise ClientDisconnect
         body += message.get("body", b"")
         if len(body) > max_body_bytes:
-            raise BodyTooLargeError(max_body_bytes, hint)
+            raise ServiceError("body_too_large", limit_bytes=max_body_bytes, hint=hint)
         is_whole = not message.get("more_body", False)
     return body

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from app.errors.refusals import InvalidTextError, UnsupportedMediaTypeError
-from app.prediction.run import Pixels
-from app.requests.body import JSON, name_media_type, parse_json
+from app.errors.refusals import ServiceError
+from app.prediction.reading import Pixels
+from app.requests.body import JSON, name_media_type, parse_json, refuse_type
 from digits.data.kaggle_csv import parse_table
 from digits.data.pixel_json import parse_images, unpack_images
 from digits.errors import PixelError
@@ -16,7 +16,7 @@ def parse_json_images(body: bytes | bytearray) -> Pixels:
     """Read `{"images": [...]}`.
 
     Raises:
-        InvalidJsonError: If it is not JSON.
+        ServiceError: If it is not JSON.
         PixelError: If it is not this.
     """
     content = parse_json(body, BATCH_IN_SHORT)
@@ -41,14 +41,14 @@ def parse_csv_images(body: bytes | bytearray) -> Pixels:
     """Read a table in the layout of Kaggle's test.csv.
 
     Raises:
-        InvalidTextError: If it is not text.
+        ServiceError: If it is not text.
         PixelError: If it is another table.
     """
     try:
         # utf-8-sig: Excel begins a UTF-8 file with a byte order mark.
         return parse_table(body.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise InvalidTextError(error.start) from error
+        raise ServiceError("invalid_text", position=error.start) from error
 
 
 _PARSERS: dict[str, Callable[[bytearray], Pixels]] = {
@@ -56,15 +56,17 @@ _PARSERS: dict[str, Callable[[bytearray], Pixels]] = {
     "application/octet-stream": unpack_images,
     "text/csv": parse_csv_images,
 }
+BATCH_TYPES = tuple(_PARSERS)
+"""The content types that can be read into images."""
 
 
 def choose_parser(content_type: str | None) -> Callable[[bytearray], Pixels]:
     """Return what reads a body of this type into pixels `(n, 784)`.
 
     Raises:
-        UnsupportedMediaTypeError: If nothing does.
+        ServiceError: If nothing does.
     """
     parser = _PARSERS.get(name_media_type(content_type))
     if parser is None:
-        raise UnsupportedMediaTypeError(content_type, tuple(_PARSERS))
+        raise refuse_type(content_type, BATCH_TYPES)
     return parser

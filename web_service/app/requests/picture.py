@@ -5,11 +5,12 @@ import logging
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field, File, FormParser, parse_options_header
 
-from app.errors.refusals import InvalidMultipartError, UnsupportedMediaTypeError, WrongFileCountError
-from app.requests.body import name_media_type
+from app.errors.refusals import ServiceError
+from app.requests.body import name_media_type, refuse_type
 
 BYTES = "application/octet-stream"
 FORM = "multipart/form-data"
+PICTURE_TYPES = ("image/*", BYTES, FORM)
 # A form may say more than the file; beyond this it is no form, and a parser would be busy with it.
 _MAX_FIELDS = 16
 # It would log what clients send, a line for each mistake.
@@ -20,19 +21,18 @@ def check_picture_type(content_type: str | None) -> None:
     """Refuse what does not say that it is a picture; what it is in truth, its first bytes tell.
 
     Raises:
-        UnsupportedMediaTypeError: If it is neither an image, nor bytes, nor a form.
+        ServiceError: If it is neither an image, nor bytes, nor a form.
     """
     media_type = name_media_type(content_type)
     if not media_type.startswith("image/") and media_type not in (BYTES, FORM):
-        raise UnsupportedMediaTypeError(content_type, ("image/*", BYTES, FORM), example="image/png")
+        raise refuse_type(content_type, PICTURE_TYPES, "image/png")
 
 
 def unpack_picture(content_type: str | None, body: bytes | bytearray) -> bytes:
     """Return the picture's file.
 
     Raises:
-        InvalidMultipartError: If a form cannot be split into its parts.
-        WrongFileCountError: If a form does not hold one file.
+        ServiceError: If a form cannot be split into its parts, or does not hold one file.
     """
     return _unpack_form(content_type, body) if name_media_type(content_type) == FORM else bytes(body)
 
@@ -45,12 +45,12 @@ def _unpack_form(content_type: str | None, body: bytes | bytearray) -> bytes:
     def take_file(file: File) -> None:
         files.append(file)
         if len(files) > 1:
-            raise WrongFileCountError("several files")
+            raise ServiceError("wrong_file_count", received="several files")
 
     def take_field(field: Field) -> None:
         fields.append(field)
         if len(fields) > _MAX_FIELDS:
-            raise WrongFileCountError(f"more than {_MAX_FIELDS} fields")
+            raise ServiceError("wrong_file_count", received=f"more than {_MAX_FIELDS} fields")
 
     boundary = parse_options_header(content_type)[1].get(b"boundary")
     # In memory, which the body's limit bounds: a folder to write to is not everywhere.
@@ -61,11 +61,11 @@ def _unpack_form(content_type: str | None, body: bytes | bytearray) -> bytes:
         )
         parser.write(bytes(body))
     except FormParserError as error:
-        raise InvalidMultipartError from error
+        raise ServiceError("invalid_multipart") from error
     if not ends:
-        raise InvalidMultipartError
+        raise ServiceError("invalid_multipart")
     if not files:
-        raise WrongFileCountError("a form without a file")
+        raise ServiceError("wrong_file_count", received="a form without a file")
     content = files[0].file_object
     content.seek(0)
     return content.read()

@@ -12,8 +12,8 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from app.errors.refusals import InvalidInferenceError
-from app.prediction.run import Pixels
+from app.errors.refusals import ServiceError
+from app.prediction.reading import Pixels
 from app.requests.body import parse_json
 from digits.data.images import NUM_CLASSES, NUM_PIXELS, SIZE
 from digits.data.pixel_json import check_images, parse_images
@@ -56,20 +56,19 @@ class Inference:
             uint8 or float32 `(n, 784)`, 0-255.
 
         Raises:
-            InvalidInferenceError: If it is not what the protocol says, or asks for what there is not.
-            InvalidJsonError: If it is not JSON.
+            ServiceError: If it is not JSON, not what the protocol says, or asks for what there is not.
             PixelError: If a pixel is wrong.
         """
         header_length = _parse_header_length(self._header_length, len(self._body))
         content = parse_json(self._body[:header_length], REQUEST_IN_SHORT)
         if not isinstance(content, dict):
-            raise refuse("JSON that is no object", f"an object, as {REQUEST_IN_SHORT}")
+            raise refuse_tensors("JSON that is no object", f"an object, as {REQUEST_IN_SHORT}")
         self.id = _get(content, "id", str, "the request", None)
         self.outputs = _parse_outputs(content)
         inputs = _get(content, "inputs", list, "the request")
         if len(inputs) != 1 or not isinstance(inputs[0], dict) or inputs[0].get("name") != INPUT_NAME:
             names = [str(one.get("name"))[:_CHARS_SHOWN] if isinstance(one, dict) else "?" for one in inputs[:5]]
-            raise refuse(f"inputs {names}", f"one, named {INPUT_NAME}")
+            raise refuse_tensors(f"inputs {names}", f"one, named {INPUT_NAME}")
         return _parse_input(inputs[0], memoryview(self._body)[header_length:])
 
     def pack(self, model: str, probabilities: NDArray[np.float32]) -> tuple[bytes, int | None]:
@@ -99,7 +98,7 @@ def _parse_header_length(text: str | None, num_bytes: int) -> int:
         return num_bytes
     if not (text.isascii() and text.isdigit()) or len(text) > 12 or int(text) > num_bytes:
         expected = f"the length of the JSON at the start of a body of {num_bytes:,} bytes"
-        raise refuse(f"Inference-Header-Content-Length {text[:_CHARS_SHOWN]}", expected)
+        raise refuse_tensors(f"Inference-Header-Content-Length {text[:_CHARS_SHOWN]}", expected)
     return int(text)
 
 
@@ -111,10 +110,10 @@ def _parse_outputs(content: Mapping[str, Any]) -> dict[str, bool]:
     for output in wanted:
         name = output.get("name") if isinstance(output, dict) else None
         if not isinstance(name, str) or name not in OUTPUTS:
-            raise refuse(f"output {str(name)[:_CHARS_SHOWN]}", " or ".join(OUTPUTS))
+            raise refuse_tensors(f"output {str(name)[:_CHARS_SHOWN]}", " or ".join(OUTPUTS))
         parameters = _get(output, "parameters", dict, f"output {name}", {})
         if "classification" in parameters or "shared_memory_region" in parameters:
-            raise refuse(f"parameters {sorted(parameters)[:5]} for output {name}", "binary_data alone")
+            raise refuse_tensors(f"parameters {sorted(parameters)[:5]} for output {name}", "binary_data alone")
         outputs[name] = _get(parameters, "binary_data", bool, f"output {name}", are_binary)
     return outputs
 
@@ -122,22 +121,22 @@ def _parse_outputs(content: Mapping[str, Any]) -> dict[str, bool]:
 def _parse_input(tensor: Mapping[str, Any], blob: memoryview) -> Pixels:
     shape, datatype = _get(tensor, "shape", list, INPUT_NAME), _get(tensor, "datatype", str, INPUT_NAME)
     if not all(type(size) is int and size >= 0 for size in shape) or shape[1:] not in ([NUM_PIXELS], [SIZE, SIZE]):
-        raise refuse(f"shape {str(shape)[:_CHARS_SHOWN]} for {INPUT_NAME}", INPUT_SHAPES)
+        raise refuse_tensors(f"shape {str(shape)[:_CHARS_SHOWN]} for {INPUT_NAME}", INPUT_SHAPES)
     if datatype not in DTYPES:
-        raise refuse(f"datatype {datatype[:_CHARS_SHOWN]} for {INPUT_NAME}", ", ".join(DTYPES))
+        raise refuse_tensors(f"datatype {datatype[:_CHARS_SHOWN]} for {INPUT_NAME}", ", ".join(DTYPES))
     parameters = _get(tensor, "parameters", dict, INPUT_NAME, {})
     size = _get(parameters, "binary_data_size", int, INPUT_NAME, None)
     if size is not None:
         return _unpack(shape, np.dtype(DTYPES[datatype]), size, blob)
     if blob:
-        raise refuse(f"{len(blob):,} bytes behind the JSON", f"binary_data_size for {INPUT_NAME}")
+        raise refuse_tensors(f"{len(blob):,} bytes behind the JSON", f"binary_data_size for {INPUT_NAME}")
     return _parse_data(shape, datatype, _get(tensor, "data", list, INPUT_NAME))
 
 
 def _unpack(shape: list[int], dtype: np.dtype[Any], size: int, blob: memoryview) -> Pixels:
     expected = math.prod(shape) * dtype.itemsize
     if not size == len(blob) == expected:
-        raise refuse(
+        raise refuse_tensors(
             f"binary_data_size {size:,} and {len(blob):,} bytes for {INPUT_NAME}", f"{expected:,}, as its shape tells"
         )
     pixels = np.frombuffer(blob, dtype).reshape(-1, NUM_PIXELS)
@@ -149,10 +148,10 @@ def _parse_data(shape: list[int], datatype: str, values: list[Any]) -> Pixels:
     if is_flat:
         values = [values[start : start + NUM_PIXELS] for start in range(0, len(values), NUM_PIXELS)]
     if len(values) != shape[0]:
-        raise refuse(f"data of length {len(values):,} for {INPUT_NAME}", f"{math.prod(shape):,} numbers")
+        raise refuse_tensors(f"data of length {len(values):,} for {INPUT_NAME}", f"{math.prod(shape):,} numbers")
     pixels = parse_images(values)
     if not datatype.startswith("FP") and (pixels % 1).any():
-        raise refuse(f"fractions for {INPUT_NAME}", f"integers, as {datatype} says, or another datatype")
+        raise refuse_tensors(f"fractions for {INPUT_NAME}", f"integers, as {datatype} says, or another datatype")
     return pixels
 
 
@@ -163,10 +162,10 @@ def _get(content: Mapping[str, Any], name: str, kind: type, where: str, default:
         return default
     if type(value) is not kind:
         kinds = {str: "a string", list: "an array", dict: "an object", bool: "true or false", int: "an integer"}
-        raise refuse(f"no {name} in {where}" if value is None else f"another {name} in {where}", kinds[kind])
+        raise refuse_tensors(f"no {name} in {where}" if value is None else f"another {name} in {where}", kinds[kind])
     return value
 
 
-def refuse(received: str, expected: str) -> InvalidInferenceError:
+def refuse_tensors(received: str, expected: str) -> ServiceError:
     """Return the error that says so."""
-    return InvalidInferenceError(f"Received {received}, expected {expected}.")
+    return ServiceError("invalid_inference_request", received=received, expected=expected)

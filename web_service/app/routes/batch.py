@@ -5,14 +5,15 @@ from functools import partial
 from fastapi import APIRouter, Request, Response
 
 from app.errors.refusals import FEWER_IMAGES
-from app.openapi.batch_examples import document_batch, list_batch_errors
+from app.openapi.bodies import document_batch
 from app.openapi.examples import document_errors
 from app.openapi.schemas import BatchPrediction
-from app.prediction.batching import read_images
-from app.prediction.run import Reading
+from app.prediction.reading import Reading
+from app.prediction.run import read_images
+from app.prediction.state import get_state
 from app.requests.body import read_body
 from app.requests.images import choose_parser
-from app.routes.answers import answer_json, describe_digit, get_classifier
+from app.routes.answers import answer_json, describe_digit
 
 router = APIRouter()
 
@@ -20,7 +21,7 @@ router = APIRouter()
 @router.post(
     "/predict/batch",
     summary="Read many digits",
-    responses={200: {"model": BatchPrediction}, **document_errors(*list_batch_errors())},
+    responses={200: {"model": BatchPrediction}, **document_errors("/predict/batch")},
     openapi_extra=document_batch(),
 )
 async def predict_batch(request: Request) -> Response:
@@ -29,10 +30,10 @@ async def predict_batch(request: Request) -> Response:
     One image that is wrong refuses the whole batch; the error's `field` names it, as `images[3].pixel12`.
     """
     parse = choose_parser(request.headers.get("content-type"))
-    classifier = get_classifier(request)
-    body = await read_body(request, request.app.state.settings.max_batch_body_bytes, FEWER_IMAGES)
+    state = get_state(request.app)
+    body = await read_body(request, state.settings.max_batch_body_bytes, FEWER_IMAGES)
     reading = await read_images(request, len(body), partial(parse, body))
-    return answer_json({"predictions": _list_predictions(reading), "model": classifier.artifact.version})
+    return answer_json({"predictions": _list_predictions(reading), "model": state.classifier.artifact.version})
 
 
 def _list_predictions(reading: Reading) -> list[dict[str, object]]:

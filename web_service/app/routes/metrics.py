@@ -1,10 +1,8 @@
 """`GET /metrics`, for Prometheus."""
 
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST
 
-from app.errors.server_faults import InternalError
-from app.middleware.metrics import Metrics
+from app.middleware.metrics import METRICS_TYPE, get_metrics
 from app.openapi.examples import document_errors
 
 router = APIRouter()
@@ -16,11 +14,9 @@ router = APIRouter()
     response_class=Response,
     responses={
         200: {"description": "Prometheus's text format.", "content": {"text/plain": {"schema": {"type": "string"}}}},
-        **document_errors(InternalError()),
+        **document_errors("/metrics"),
     },
 )
 async def write_metrics(request: Request) -> Response:
-    """Count requests, predictions and refusals, and measure the images, of this worker process since it started."""
-    classifier = request.app.state.classifier
-    metrics: Metrics = request.app.state.metrics
-    return Response(metrics.write(classifier and classifier.artifact), media_type=CONTENT_TYPE_LATEST)
+    """Count requests, predictions and refusals, and measure the images, of all worker processes since they started."""
+    return Response(get_metrics(request.app).write(), media_type=METRICS_TYPE)

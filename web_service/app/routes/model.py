@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, Request, Response
 
-from app.errors.server_faults import InternalError, ModelNotReadyError
 from app.openapi.examples import document_errors
 from app.openapi.schemas import ModelInfo
-from app.routes.answers import answer_json, get_classifier, get_line_reader
+from app.prediction.state import get_state
+from app.routes.answers import answer_json
 from digits.inference.artifact import Artifact
 
 router = APIRouter()
@@ -14,14 +14,15 @@ router = APIRouter()
 @router.get(
     "/model",
     summary="Which model answers?",
-    responses={200: {"model": ModelInfo}, **document_errors(InternalError(), ModelNotReadyError())},
+    responses={200: {"model": ModelInfo}, **document_errors("/model")},
 )
 async def describe_model(request: Request) -> Response:
     """Tell each model's version, its file's SHA-256 and its provenance, and of the first its measured accuracy."""
-    artifact = get_classifier(request).artifact
+    state = get_state(request.app)
+    artifact = state.classifier.artifact
     metrics = artifact.provenance.get("metrics")
     accuracy = metrics.get("accuracy") if isinstance(metrics, dict) else None
-    lines = _describe_file(get_line_reader(request).artifact)
+    lines = _describe_file(state.line_reader.artifact)
     return answer_json({**_describe_file(artifact), "accuracy": accuracy, "lines": lines})
 
 

@@ -6,22 +6,21 @@ Errors have the protocol's shape here, `{"error": "<text>"}`: its clients read n
 from fastapi import APIRouter, Request, Response
 
 from app.errors.refusals import FEWER_IMAGES
+from app.openapi.bodies import document_inference
+from app.openapi.examples import document_errors
 from app.openapi.open_inference import (
-    READINESS_ERRORS,
     InferenceAnswer,
     ModelMetadata,
     ModelReadiness,
     ServerLiveness,
     ServerMetadata,
     ServerReadiness,
-    document_inference,
-    document_protocol_errors,
-    list_inference_errors,
 )
-from app.prediction.batching import read_images
+from app.prediction.run import read_images
+from app.prediction.state import check_ready, get_state
 from app.requests.body import read_body
 from app.requests.tensors import INPUT_NAME, OUTPUTS, Inference
-from app.routes.answers import answer_json, check_ready, get_classifier
+from app.routes.answers import answer_json
 from digits.data.images import NUM_PIXELS
 
 MODEL_NAME = "digits"
@@ -45,7 +44,7 @@ async def report_server_liveness() -> Response:
 @router.get(
     "/health/ready",
     summary="Can the server infer?",
-    responses={200: {"model": ServerReadiness}, **document_protocol_errors(*READINESS_ERRORS)},
+    responses={200: {"model": ServerReadiness}, **document_errors("/v2/health/ready")},
 )
 async def report_server_readiness(request: Request) -> Response:
     """As /readyz, in the protocol's words."""
@@ -74,7 +73,7 @@ async def describe_tensors() -> Response:
 @router.get(
     f"/models/{MODEL_NAME}/ready",
     summary="Can the model infer?",
-    responses={200: {"model": ModelReadiness}, **document_protocol_errors(*READINESS_ERRORS)},
+    responses={200: {"model": ModelReadiness}, **document_errors("/v2/models/digits/ready")},
 )
 async def report_model_readiness(request: Request) -> Response:
     """As /readyz, in the protocol's words."""
@@ -85,13 +84,12 @@ async def report_model_readiness(request: Request) -> Response:
 @router.post(
     f"/models/{MODEL_NAME}/infer",
     summary="Read digits, as tensors",
-    responses={200: {"model": InferenceAnswer}, **document_protocol_errors(*list_inference_errors())},
+    responses={200: {"model": InferenceAnswer}, **document_errors("/v2/models/digits/infer")},
     openapi_extra=document_inference(),
 )
 async def infer(request: Request) -> Response:
     """Send pixels 0-255 as the tensor `pixels`, get the tensors `probabilities` and `digit`."""
-    get_classifier(request)
-    body = await read_body(request, request.app.state.settings.max_batch_body_bytes, FEWER_IMAGES)
+    body = await read_body(request, get_state(request.app).settings.max_batch_body_bytes, FEWER_IMAGES)
     inference = Inference(body, request.headers.get("inference-header-content-length"))
     reading = await read_images(request, len(body), inference.parse)
     content, header_length = inference.pack(MODEL_NAME, reading.probabilities)

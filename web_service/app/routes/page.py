@@ -7,11 +7,9 @@ from fastapi import APIRouter, Request, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.errors.refusals import MethodNotAllowedError
-from app.errors.server_faults import InternalError
+from app.errors.handlers import refuse_method
 from app.openapi.examples import document_errors
 
-STATIC_PATH = "/static"
 _METHODS = ("GET", "HEAD")
 _FOLDER = Path(__file__).parents[1] / "static"
 _HEADERS = {
@@ -35,10 +33,10 @@ class PageFiles(StaticFiles):
         """Answer with a file.
 
         Raises:
-            MethodNotAllowedError: To anything but GET and HEAD; no route tells which are allowed here.
+            ServiceError: To anything but GET and HEAD; no route tells which are allowed here.
         """
         if scope["method"] not in _METHODS:
-            raise MethodNotAllowedError(scope["method"], scope["path"], _METHODS)
+            raise refuse_method(scope, _METHODS)
         return await super().get_response(path, scope)
 
     def file_response(
@@ -54,18 +52,13 @@ router = APIRouter()
 files = PageFiles(directory=_FOLDER, check_dir=False)
 
 
-def is_page(path: str) -> bool:
-    """Whether a path belongs to the page, which asks for the key itself and so must load without it."""
-    return path == "/" or path.startswith(f"{STATIC_PATH}/")
-
-
 @router.get(
     "/",
     summary="A page to draw on",
     response_class=Response,
     responses={
         200: {"description": "HTML.", "content": {"text/html": {"schema": {"type": "string"}}}},
-        **document_errors(InternalError()),
+        **document_errors("/"),
     },
 )
 @router.head("/", include_in_schema=False)

@@ -1,43 +1,28 @@
 """`POST /predict/image` and `POST /read`: digits as people draw and photograph them."""
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 
 import numpy as np
 from fastapi import APIRouter, Request, Response
-from numpy.typing import NDArray
 
 from app.errors.refusals import SMALLER_PICTURE
+from app.openapi.bodies import document_picture
 from app.openapi.examples import document_errors
-from app.openapi.picture_examples import document_picture, list_picture_errors
 from app.openapi.schemas import DrawingPrediction, NumberReading
-from app.prediction.run import Pixels, Reading, compute_in_lane
+from app.prediction.reading import Pixels, Reading
+from app.prediction.run import compute_in_thread
+from app.prediction.state import get_state
 from app.requests.body import read_body
 from app.requests.picture import check_picture_type, unpack_picture
-from app.routes.answers import answer_json, describe_digit, get_classifier, get_line_reader
-from digits.data.image_file import decode_drawing, measure_longer_side
+from app.routes.answers import answer_json, describe_digit
+from digits.data.image_file import Picture, decode_picture
 from digits.data.images import NUM_CLASSES, NUM_PIXELS
 from digits.inference.classifier import Classifier
 from digits.inference.digit_reader import read_drawing
 from digits.inference.input_statistics import measure_moments
 from digits.inference.line_reader import LineReader, ReadDigit, read_number, spell_number
-
-
-@dataclass(frozen=True)
-class Picture:
-    """What came.
-
-    Attributes:
-        drawing: uint8 `(height, width)`, luminance.
-        scale: How many of the picture's own pixels one of these is wide.
-    """
-
-    drawing: NDArray[np.uint8]
-    scale: int
-
 
 router = APIRouter()
 
@@ -45,7 +30,7 @@ router = APIRouter()
 @router.post(
     "/predict/image",
     summary="Read one digit from a drawing or photo",
-    responses={200: {"model": DrawingPrediction}, **document_errors(*list_picture_errors())},
+    responses={200: {"model": DrawingPrediction}, **document_errors("/predict/image")},
     openapi_extra=document_picture(),
 )
 async def predict_image(request: Request) -> Response:
@@ -54,18 +39,18 @@ async def predict_image(request: Request) -> Response:
     The answer adds the 28x28 pixels that the digit was read from, by two networks: `model`, which `/predict` asks,
     and the one that reads the lines of `/read`. The probabilities are their geometric mean.
     """
-    classifier, line_reader = get_classifier(request), get_line_reader(request)
+    state = get_state(request.app)
     decode = await _receive_picture(request)
-    image, reading = await compute_in_lane(request, partial(_read_digit, classifier, line_reader, decode))
+    image, reading = await compute_in_thread(request, partial(_read_digit, state.classifier, state.line_reader, decode))
     request.scope["observation"].reading = reading
     answer = describe_digit(reading.probabilities[0], reading.reasons[0])
-    return answer_json({**answer, "image": image, "model": classifier.artifact.version})
+    return answer_json({**answer, "image": image, "model": state.classifier.artifact.version})
 
 
 @router.post(
     "/read",
     summary="Read a number from a drawing or photo",
-    responses={200: {"model": NumberReading}, **document_errors(*list_picture_errors())},
+    responses={200: {"model": NumberReading}, **document_errors("/read")},
     openapi_extra=document_picture(),
 )
 async def read_several(request: Request) -> Response:
@@ -75,25 +60,24 @@ async def read_several(request: Request) -> Response:
     another as well is in `number` by the best guess, and not accepted. What stands alone and looks like none is left
     out of it.
     """
-    classifier, line_reader = get_classifier(request), get_line_reader(request)
+    state = get_state(request.app)
     decode = await _receive_picture(request)
-    answer, reading = await compute_in_lane(request, partial(_read_number, classifier, line_reader, decode))
+    answer, reading = await compute_in_thread(
+        request, partial(_read_number, state.classifier, state.line_reader, decode)
+    )
     request.scope["observation"].reading = reading
-    return answer_json({**answer, "model": line_reader.artifact.version})
+    return answer_json({**answer, "model": state.line_reader.artifact.version})
 
 
 async def _receive_picture(request: Request) -> Callable[[], Picture]:
     """Receive a body, to be decoded where it holds up nobody."""
     content_type = request.headers.get("content-type")
     check_picture_type(content_type)
-    settings = request.app.state.settings
+    settings = get_state(request.app).settings
     body = await read_body(request, settings.max_image_bytes, SMALLER_PICTURE)
 
     def decode() -> Picture:
-        encoded = unpack_picture(content_type, body)
-        drawing = decode_drawing(encoded, settings.max_image_pixels)
-        # Reduced by a whole number; its last pixel may stand for fewer.
-        return Picture(drawing, math.ceil(measure_longer_side(encoded) / max(drawing.shape)))
+        return decode_picture(unpack_picture(content_type, body), settings.max_image_pixels)
 
     return decode
 
@@ -102,7 +86,7 @@ def _read_digit(
     classifier: Classifier, line_reader: LineReader, decode: Callable[[], Picture]
 ) -> tuple[Pixels, Reading]:
     started = perf_counter()
-    drawing = decode().drawing
+    drawing = decode().luminance
     decoded = perf_counter()
     drawn = read_drawing(drawing, classifier, line_reader)
     moments = measure_moments(drawn.image.reshape(1, NUM_PIXELS))
@@ -116,7 +100,7 @@ def _read_number(
     started = perf_counter()
     picture = decode()
     decoded = perf_counter()
-    found = read_number(picture.drawing, line_reader, classifier)
+    found = read_number(picture.luminance, line_reader, classifier)
     pixels = np.array([one.image for one in found], np.uint8).reshape(-1, NUM_PIXELS)
     probabilities = np.array([one.probabilities for one in found], np.float32).reshape(-1, NUM_CLASSES)
     reasons = [one.reason for one in found]

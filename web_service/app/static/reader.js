@@ -80,9 +80,6 @@ export class Reader {
 function describeRefusal(response, error, hadKey) {
   const waited = Number(response.headers.get("Retry-After")) || DEFAULT_RETRY_SECONDS;
   const retrySeconds = response.status === 503 ? waited : null;
-  if (error?.code === "model_not_ready") {
-    return new Trouble("The model is still being loaded. Your drawing is read as soon as it is there.", { retrySeconds });
-  }
   if (error?.code === "overloaded") {
     return new Trouble("Many people are drawing at this moment. It tries again by itself.", { retrySeconds });
   }

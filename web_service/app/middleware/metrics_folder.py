@@ -1,0 +1,62 @@
+"""The folder in which several workers of one server share what they count, as prometheus_client's multiprocess mode.
+
+prometheus_client looks for `PROMETHEUS_MULTIPROC_DIR` once, when it is imported. One worker alone needs no folder.
+"""
+
+import hashlib
+import multiprocessing
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+_PREFIX = "digits-metrics"
+
+
+def share_metrics_folder() -> None:
+    """Set the variable, if the operator has not, in a process that a parent started as one of its workers.
+
+    All workers of a parent find the same folder: its name is made of the parent's process id and of the key that the
+    parent hands to them alone. Where no folder can be made, each worker counts for itself.
+    """
+    parent = multiprocessing.parent_process()
+    folder = os.environ.pop(_VARIABLE, "")
+    with suppress(OSError):
+        if not folder and parent is not None:
+            key = hashlib.sha256(multiprocessing.current_process().authkey).hexdigest()[:16]
+            folder = f"{tempfile.gettempdir()}/{_PREFIX}-{parent.pid}-{key}"
+            _remove_stale_folders(Path(folder))
+        if folder:
+            Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.environ[_VARIABLE] = folder
+
+
+def find_metrics_folder() -> Path | None:
+    """Return the folder that several workers share; None if this worker counts for itself."""
+    folder = os.environ.get(_VARIABLE)
+    return Path(folder) if folder else None
+
+
+def list_dead_workers(folder: Path) -> set[int]:
+    """Return the process ids of workers that have ended and whose momentary values still lie in the folder."""
+    return {pid for path in folder.glob("gauge_live*.db") if not _is_alive(pid := int(path.stem.rpartition("_")[2]))}
+
+
+def _remove_stale_folders(own: Path) -> None:
+    """Remove the folders of servers that have ended, also of one that had the same process id."""
+    for path in own.parent.glob(f"{_PREFIX}-*-*"):
+        pid = path.name.split("-")[2]
+        if path.name != own.name and (path.name.startswith(own.name[: -len("-") - 16]) or not _is_alive(int(pid))):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,62 @@
+"""What one running service holds: its settings, its models, and what computes with them."""
+
+from dataclasses import dataclass, field
+
+from anyio import CapacityLimiter
+from fastapi import FastAPI, Request
+
+from app.errors.refusals import ServiceError
+from app.prediction.batching import DynamicBatcher
+from app.settings import Settings
+from digits.inference.classifier import Classifier
+from digits.inference.line_reader import LineReader
+
+
+@dataclass(slots=True)
+class ServiceState:
+    """The state of one worker process, made before it takes its first request.
+
+    Attributes:
+        settings: The operator's settings.
+        classifier: The model of single digits.
+        line_reader: The model that reads lines.
+        is_logging: Whether each request gets a line of JSON in the log.
+        is_draining: Whether the process was told to end.
+        batcher: Reads small requests together.
+        worker_thread: Lets one request at a time compute beside the event loop.
+    """
+
+    settings: Settings
+    classifier: Classifier
+    line_reader: LineReader
+    is_logging: bool
+    is_draining: bool = False
+    batcher: DynamicBatcher = field(init=False)
+    worker_thread: CapacityLimiter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.batcher = DynamicBatcher(self.classifier)
+        self.worker_thread = CapacityLimiter(1)
+
+
+def set_state(app: FastAPI, state: ServiceState) -> None:
+    """Give an application its state."""
+    app.state.service = state
+
+
+def get_state(app: FastAPI) -> ServiceState:
+    """Return the state of an application that a server has started."""
+    state: ServiceState = app.state.service
+    return state
+
+
+def check_ready(request: Request) -> ServiceState:
+    """Return the state if new requests are welcome.
+
+    Raises:
+        ServiceError: If the process was told to end.
+    """
+    state = get_state(request.app)
+    if state.is_draining:
+        raise ServiceError("shutting_down")
+    return state
