@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -48,18 +49,13 @@ def save_reports(
 def draw_learning_curves(history: dict[str, list[float]]) -> Figure:
     """Draw loss and error on the distorted training digits after each epoch."""
     figure = Figure((9, 3.5), layout="constrained")
-    loss_axes, error_axes = figure.subplots(1, 2)
-    epochs = np.arange(1, len(history["loss"]) + 1)
-    curves = (
-        (loss_axes, history["loss"], "Cross-entropy (nats)"),
-        (error_axes, [100 * (1 - accuracy) for accuracy in history["accuracy"]], "Error (%)"),
-    )
-    for axes, values, title in curves:
-        axes.plot(epochs, values, marker="o", markersize=3, color=BLUE)
-        axes.set(title=f"{title}, distorted training digits", xlabel="Epoch", ylabel=title)
+    errors = [100 * (1 - accuracy) for accuracy in history["accuracy"]]
+    curves = (("Cross-entropy (nats)", history["loss"]), ("Error (%)", errors))
+    for axes, (title, values) in zip(figure.subplots(1, 2), curves, strict=True):
+        axes.plot(range(1, len(values) + 1), values, marker="o", markersize=3, color=BLUE)
         axes.set_yscale("log")
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.grid(visible=True, which="both", alpha=0.3)
+        tidy(axes, f"{title}, distorted training digits", "Epoch", title)
     return figure
 
 
@@ -101,16 +97,28 @@ def draw_titled(
     num_rows = max(-(-len(images) // num_columns), 1)
     figure = Figure((num_columns, 1.36 * num_rows + 0.1), layout="constrained")
     for axes, image, title in zip(np.ravel(figure.subplots(num_rows, num_columns)), images, titles, strict=False):
-        draw_image(axes, image, title, 7.5)
+        draw_image(axes, image, title)
     for axes in figure.axes[len(images) :]:
         axes.axis("off")
     return figure
 
 
-def draw_image(axes: Axes, image: NDArray[np.uint8], title: str = "", size: float = 8) -> None:
+def draw_image(axes: Axes, image: NDArray[Any], title: str = "", size: float = 7.5) -> None:
     """Draw one digit as ink on paper, without axes."""
     axes.imshow(image, cmap="gray_r", vmin=0, vmax=MAX_PIXEL)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_color("#cccccc")
     if title:
         axes.set_title(title, fontsize=size, pad=3)
+
+
+def tidy(axes: Axes, title: str, x: str, y: str, *, grid: bool = True) -> None:
+    """Name the axes and their units, add a legend of what has a label, and remove what carries no information."""
+    axes.set_title(title, fontsize=10.5, loc="left")
+    axes.set(xlabel=x, ylabel=y)
+    axes.spines[["top", "right"]].set_visible(False)
+    if grid:
+        axes.grid(visible=True, alpha=0.25)
+        axes.set_axisbelow(True)
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(frameon=False, fontsize=8)
