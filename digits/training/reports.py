@@ -10,26 +10,23 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import ConfusionMatrixDisplay
 
+from digits.data.dataset import LabelledImages
 from digits.data.images import MAX_PIXEL, NUM_CLASSES
+from digits.training.checkpoint import History
 from digits.training.palette import BLUE
 
 _MAX_MISREAD = 60
 
 
 def save_reports(
-    folder: Path,
-    history: dict[str, list[float]],
-    images: NDArray[np.uint8],
-    labels: NDArray[np.int64],
-    probabilities: NDArray[np.float32],
+    folder: Path, history: History, digits: LabelledImages, probabilities: NDArray[np.float32]
 ) -> list[Path]:
     """Draw learning curves, confusion matrix and misread digits.
 
     Args:
         folder: The folder for the files, which is made if it is missing.
         history: Loss and accuracy, a number for each epoch.
-        images: uint8 `(n, 28, 28)`, the scored digits.
-        labels: int64 `(n,)`, 0-9.
+        digits: The scored digits.
         probabilities: float32 `(n, 10)`, rows sum to 1.
 
     Returns:
@@ -38,15 +35,15 @@ def save_reports(
     folder.mkdir(parents=True, exist_ok=True)
     figures = {
         "learning_curves.png": draw_learning_curves(history),
-        "confusion_matrix.png": draw_confusion_matrix(labels, probabilities.argmax(axis=1)),
-        "misread_digits.png": draw_misread_digits(images, labels, probabilities),
+        "confusion_matrix.png": draw_confusion_matrix(digits.labels, probabilities.argmax(axis=1)),
+        "misread_digits.png": draw_misread_digits(digits.images, digits.labels, probabilities),
     }
     for name, figure in figures.items():
         figure.savefig(folder / name, dpi=130)
     return [folder / name for name in figures]
 
 
-def draw_learning_curves(history: dict[str, list[float]]) -> Figure:
+def draw_learning_curves(history: History) -> Figure:
     """Draw loss and error on the distorted training digits after each epoch."""
     figure = Figure((9, 3.5), layout="constrained")
     errors = [100 * (1 - accuracy) for accuracy in history["accuracy"]]
