@@ -41,29 +41,21 @@ _LOCK = 28_28_10  # Any number that nothing else locks in this database.
 class Budget:
     """The size of one trial, and the seed of all of them."""
 
-    num_digits: int = 6_000
-    num_held_out: int = 5_000
+    num_digits: int = 6_000  # Training digits.
+    num_held_out: int = 5_000  # Held-out digits that are scored.
     epochs: int = 2
     seed: int = 42
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One point of the search space.
+    """One point of the search space."""
 
-    Attributes:
-        width: Channels of the first stage; the second stage has twice as many.
-        depth: 3x3 convolutions in each stage.
-        dropout: The share of features that are dropped before the logits while training.
-        strength: Scales the distortion of the shipped model's training.
-        learning_rate: At the start of the training; it falls to zero as a cosine.
-    """
-
-    width: int
-    depth: int
-    dropout: float
-    strength: float
-    learning_rate: float
+    width: int  # Channels of the first stage; the second stage has twice as many.
+    depth: int  # 3x3 convolutions in each stage.
+    dropout: float  # The share of features that are dropped before the logits while training.
+    strength: float  # Scales the distortion of the shipped model's training.
+    learning_rate: float  # At the start of the training; it falls to zero as a cosine.
 
 
 def suggest_candidate(trial: optuna.trial.BaseTrial) -> Candidate:
