@@ -36,7 +36,7 @@ def make_negatives(
     Args:
         num: The number of images.
         digits: uint8 `(m, 28, 28)`, from which some are made.
-        labels: int64 `(m,)`, theirs.
+        labels: int64 `(m,)`, their labels.
         seed: The same seed gives the same images.
         kinds: Names from `KINDS`; all of them if none is given.
 
