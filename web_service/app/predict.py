@@ -7,18 +7,16 @@ from typing import Any
 
 import numpy as np
 from fastapi import APIRouter, FastAPI, Request, Response
-from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.errors.handlers import answer_refusal, handle_errors
+from app.errors.handlers import answer_error, handle_errors
 from app.errors.paths import STATIC_PATH
-from app.errors.refusals import ServiceError
 from app.middleware.access_log import AccessLog, take_over_access_log
 from app.middleware.limits import Limits
 from app.middleware.metrics import Metrics, get_metrics
 from app.middleware.shutdown import attend_server
-from app.openapi.bodies import document_row
+from app.openapi.bodies import document_body
 from app.openapi.examples import document_errors
 from app.openapi.live_limits import show_settings
 from app.openapi.schemas import Prediction
@@ -31,7 +29,7 @@ from app.routes import batch, health, metrics, model, open_inference, page, pict
 from app.routes.answers import answer_json, describe_digit
 from app.settings import DEFAULTS, Settings, read_settings
 from digits.data.pixel_json import parse_row, read_row_text
-from digits.errors import ConfigurationError, PixelError
+from digits.errors import ConfigurationError
 
 DESCRIPTION = """Reads handwritten digits, from drawings, photos or 784 grey levels.
 
@@ -47,7 +45,7 @@ router = APIRouter()
     "/predict",
     summary="Read one digit",
     responses={200: {"model": Prediction}, **document_errors("/predict")},
-    openapi_extra=document_row(),
+    openapi_extra=document_body("/predict"),
 )
 async def predict(request: Request) -> Response:
     """Send `{"pixel0": 0, ..., "pixel783": 0}`, in any key order, and get the digit that it shows."""
@@ -101,15 +99,13 @@ class DirectRoutes:
             return
         try:
             answer = await endpoint(Request(scope, receive))
-        except (ServiceError, PixelError) as error:
-            answer = answer_refusal(error, scope)
-        except ClientDisconnect:
-            # Nobody is there to be answered.
+        except Exception as error:
+            answer = answer_error(error, scope)
+            await answer(scope, receive, send)
+            if answer.status_code == 500:
+                # uvicorn logs it.
+                raise
             return
-        except Exception:
-            await answer_refusal(ServiceError("internal_error"), scope)(scope, receive, send)
-            # uvicorn logs it.
-            raise
         await answer(scope, receive, send)
 
 

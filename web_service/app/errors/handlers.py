@@ -49,13 +49,24 @@ def choose_shape(path: str) -> Callable[[Refusable], Mapping[str, object]]:
 
 def handle_errors(app: FastAPI) -> None:
     """Make every error of the application answer in the one shape."""
-    for refusal in get_args(Refusable):
-        app.add_exception_handler(refusal, _handle_refusal)
+    for kind in (*get_args(Refusable), ClientDisconnect):
+        app.add_exception_handler(kind, _handle)
     app.add_exception_handler(404, _handle_unknown_path)
     app.add_exception_handler(405, _handle_method_not_allowed)
-    app.add_exception_handler(ClientDisconnect, _handle_disconnect)
-    # uvicorn logs the exception itself after this has answered.
-    app.add_exception_handler(Exception, _handle_fault)
+    # Starlette raises such an exception again once it is answered, and uvicorn logs it.
+    app.add_exception_handler(Exception, _handle)
+
+
+def answer_error(error: Exception, scope: Scope) -> Response:
+    """Return the answer to an error, in the shape that belongs to the path, and note its code for the log."""
+    if isinstance(error, ClientDisconnect):
+        # Nobody reads this answer. The log shows its status, and no traceback, because nothing went wrong here.
+        return Response(status_code=CLIENT_GONE)
+    refusal = error if isinstance(error, Refusable) else ServiceError("internal_error")
+    scope["observation"].code = refusal.code
+    headers = refusal.headers if isinstance(refusal, ServiceError) else None
+    content = orjson.dumps(choose_shape(scope["path"])(refusal))
+    return Response(content, get_status(refusal), headers, media_type="application/json")
 
 
 def refuse_method(scope: Scope, allowed: Sequence[str]) -> ServiceError:
@@ -69,39 +80,20 @@ def refuse_method(scope: Scope, allowed: Sequence[str]) -> ServiceError:
     )
 
 
-def answer_refusal(error: Refusable, scope: Scope) -> Response:
-    """Return the error as an answer, in the shape that belongs to the path, and leave a note of it."""
-    scope["observation"].code = error.code
-    headers = error.headers if isinstance(error, ServiceError) else None
-    return Response(
-        orjson.dumps(choose_shape(scope["path"])(error)), get_status(error), headers, media_type="application/json"
-    )
-
-
-async def _handle_refusal(request: Request, error: Exception) -> Response:
-    refusal = error if isinstance(error, Refusable) else ServiceError("internal_error")
-    return answer_refusal(refusal, request.scope)
+async def _handle(request: Request, error: Exception) -> Response:
+    return answer_error(error, request.scope)
 
 
 async def _handle_unknown_path(request: Request, error: Exception) -> Response:
-    return answer_refusal(ServiceError("not_found", path=request.scope["path"]), request.scope)
+    return answer_error(ServiceError("not_found", path=request.scope["path"]), request.scope)
 
 
 async def _handle_method_not_allowed(request: Request, error: Exception) -> Response:
-    # Starlette names the methods of the first route that matches only; GET and HEAD of one path are two routes.
+    # Starlette names the methods of the first route that matches, but GET and HEAD of one path are two routes.
     routes = request.app.routes
     allowed = [
         method
         for method in _METHODS
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
     ]
-    return answer_refusal(refuse_method(request.scope, allowed), request.scope)
-
-
-async def _handle_disconnect(request: Request, error: Exception) -> Response:
-    # The client went away: nobody reads this, the log does, and it is no fault worth a traceback.
-    return Response(status_code=CLIENT_GONE)
-
-
-async def _handle_fault(request: Request, error: Exception) -> Response:
-    return answer_refusal(ServiceError("internal_error"), request.scope)
+    return answer_error(refuse_method(request.scope, allowed), request.scope)

@@ -6,6 +6,7 @@ Several workers count into files that they share, so that a scrape of any of the
 import asyncio
 from collections import Counter as Tally
 from collections.abc import Mapping
+from functools import partial
 from itertools import chain
 from typing import get_args
 
@@ -48,7 +49,6 @@ _CONFIDENCES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.99
 # Readings are counted together, after this many images or seconds: a call of numpy takes as long for one as for all.
 _IMAGES_AT_ONCE = 256
 _SECONDS_AT_MOST = 0.5
-_PHASES = ("parse", "inference", "rest")
 # The measures of an image that are compared with those of the training digits, by their names in the provenance.
 _MEASURES = {
     "mean_ink": "Mean pixel, 0-255",
@@ -78,101 +78,83 @@ class BatchSummary(Summary):
 
 
 class Metrics:
-    """The counts of one worker, or its share of those of all workers."""
+    """What one worker has counted.
+
+    Attributes:
+        num_in_flight: The requests that are not yet answered.
+    """
 
     def __init__(self) -> None:
-        # They would add a series to each of these, and nobody reads them.
+        # Each would add a series to every metric, which nobody reads.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # as the package has it
-        self._registry = registry = CollectorRegistry()
-        for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=registry)
+        self._registry = CollectorRegistry()
+        counter = partial(Counter, registry=self._registry)
+        histogram = partial(BatchHistogram, registry=self._registry)
         self.num_in_flight = Gauge(
             "digits_http_requests_in_flight",
             "Requests not yet answered.",
-            registry=registry,
+            registry=self._registry,
             multiprocess_mode="livesum",
         )
-        self._requests = Counter(
-            "digits_http_requests", "Requests answered.", ("route", "method", "status"), registry=registry
+        self._requests = counter("digits_http_requests", "Requests answered.", ("route", "method", "status"))
+        self._durations = histogram(
+            "digits_http_request_duration_seconds", "Time from headers to answer.", ("route",), buckets=_SECONDS
         )
-        self._durations = Histogram(
-            "digits_http_request_duration_seconds",
-            "Time from headers to answer.",
-            ("route",),
-            registry=registry,
-            buckets=_SECONDS,
-        )
-        # Looking up a label takes longer than counting.
+        # To look up a label takes longer than to count.
         self._requests_by_labels: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        rejections = Counter("digits_rejected_requests", "Requests refused, by error.", ("code",), registry=registry)
-        self._rejections = rejections
+        self._rejections = counter("digits_rejected_requests", "Requests refused, by error.", ("code",))
         for code in get_args(ErrorCode):
-            rejections.labels(code)
-        phases = BatchHistogram(
-            "digits_prediction_phase_seconds",
-            "Where a prediction's time goes.",
-            ("phase",),
-            registry=registry,
-            buckets=_SECONDS,
+            self._rejections.labels(code)
+        phases = histogram(
+            "digits_prediction_phase_seconds", "Where a prediction's time goes.", ("phase",), buckets=_SECONDS
         )
-        self._phases = [phases.labels(phase) for phase in _PHASES]
-        self._batch_images = BatchHistogram(
-            "digits_batch_images", "Images in a request.", registry=registry, buckets=_IMAGES
-        )
-        digits = Counter("digits_predictions", "Images read, by digit.", ("digit",), registry=registry)
+        self._phases = [phases.labels(phase) for phase in ("parse", "inference", "rest")]
+        self._batch_images = histogram("digits_batch_images", "Images in a request.", buckets=_IMAGES)
+        digits = counter("digits_predictions", "Images read, by digit.", ("digit",))
         self._digits = [digits.labels(digit) for digit in range(NUM_CLASSES)]
-        unaccepted = Counter(
-            "digits_unaccepted_images",
-            "Images read that do not look like a digit, by reason.",
-            ("reason",),
-            registry=registry,
+        unaccepted = counter(
+            "digits_unaccepted_images", "Images read that do not look like a digit, by reason.", ("reason",)
         )
         self._unaccepted = {reason: unaccepted.labels(reason) for reason in get_args(Reason)}
-        self._confidences = BatchHistogram(
+        self._confidences = histogram(
             "digits_prediction_confidence",
             "The most probable digit's; from /predict/image and /read, not calibrated.",
-            registry=registry,
             buckets=_CONFIDENCES,
         )
         self._measures = [
-            BatchSummary(f"digits_input_{name}", f"{meaning}.", registry=registry)
+            BatchSummary(f"digits_input_{name}", f"{meaning}.", registry=self._registry)
             for name, meaning in _MEASURES.items()
         ]
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self._registry)
         self._uncounted: list[tuple[Reading, float]] = []
         self._num_uncounted_images = 0
 
     def write(self) -> bytes:
-        """Return everything in Prometheus's text format, of all workers if they share a folder."""
+        """Return everything in Prometheus's text format, of all workers if they share a folder.
+
+        Several workers tell nothing of the process itself: each of them would tell of another one.
+        """
         self._count_readings()
         folder = find_metrics_folder()
-        registry = self._registry
         if folder is None:
-            return generate_latest(registry)
+            return generate_latest(self._registry)
         for pid in list_dead_workers(folder):
             mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]  # as the package has it
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]  # as the package has it
-        return generate_latest(registry)
+        shared = CollectorRegistry()
+        MultiProcessCollector(shared, folder)  # type: ignore[no-untyped-call]  # as the package has it
+        return generate_latest(shared)
 
     def describe_model(self, artifact: Artifact) -> None:
         """Tell which model answers, and what it was trained on. Call it once."""
-        model = Gauge(
-            "digits_model_info",
-            "The model that answers.",
-            ("version",),
-            registry=self._registry,
-            multiprocess_mode="livemax",
-        )
-        model.labels(artifact.version).set(1)
+        gauge = partial(Gauge, registry=self._registry, multiprocess_mode="livemax")
+        gauge("digits_model_info", "The model that answers.", ("version",)).labels(artifact.version).set(1)
         statistics = artifact.provenance.get("input_statistics")
         for name in (*_MEASURES, "confidence"):
             value = statistics.get(name) if isinstance(statistics, Mapping) else None
             if isinstance(value, int | float):
                 meaning = f"{_MEASURES.get(name, 'Mean confidence')}, of the training digits."
-                training = Gauge(
-                    f"digits_training_{name}", meaning, registry=self._registry, multiprocess_mode="livemostrecent"
-                )
-                training.set(value)
+                gauge(f"digits_training_{name}", meaning).set(value)
 
     def count_request(self, route: str, method: str, status: int, code: str | None, seconds: float) -> None:
         """Count a request that has ended; `code` is that of the error that it was answered with."""

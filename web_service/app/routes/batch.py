@@ -5,7 +5,7 @@ from functools import partial
 from fastapi import APIRouter, Request, Response
 
 from app.errors.refusals import FEWER_IMAGES
-from app.openapi.bodies import document_batch
+from app.openapi.bodies import document_body
 from app.openapi.examples import document_errors
 from app.openapi.schemas import BatchPrediction
 from app.prediction.reading import Reading
@@ -22,7 +22,7 @@ router = APIRouter()
     "/predict/batch",
     summary="Read many digits",
     responses={200: {"model": BatchPrediction}, **document_errors("/predict/batch")},
-    openapi_extra=document_batch(),
+    openapi_extra=document_body("/predict/batch"),
 )
 async def predict_batch(request: Request) -> Response:
     """Send images as JSON, as bytes or as CSV, and get their digits in the same order.

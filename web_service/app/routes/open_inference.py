@@ -6,7 +6,7 @@ Errors have the protocol's shape here, `{"error": "<text>"}`: its clients read n
 from fastapi import APIRouter, Request, Response
 
 from app.errors.refusals import FEWER_IMAGES
-from app.openapi.bodies import document_inference
+from app.openapi.bodies import document_body
 from app.openapi.examples import document_errors
 from app.openapi.open_inference import (
     InferenceAnswer,
@@ -85,7 +85,7 @@ async def report_model_readiness(request: Request) -> Response:
     f"/models/{MODEL_NAME}/infer",
     summary="Read digits, as tensors",
     responses={200: {"model": InferenceAnswer}, **document_errors("/v2/models/digits/infer")},
-    openapi_extra=document_inference(),
+    openapi_extra=document_body("/v2/models/digits/infer"),
 )
 async def infer(request: Request) -> Response:
     """Send pixels 0-255 as the tensor `pixels`, get the tensors `probabilities` and `digit`."""

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from numpy.typing import NDArray
 
 from app.errors.refusals import SMALLER_PICTURE
-from app.openapi.bodies import document_picture
+from app.openapi.bodies import document_body
 from app.openapi.examples import document_errors
 from app.openapi.schemas import DrawingPrediction, NumberReading
 from app.prediction.reading import Pixels, Reading
@@ -48,7 +48,7 @@ router = APIRouter()
     "/predict/image",
     summary="Read one digit from a drawing or photo",
     responses={200: {"model": DrawingPrediction}, **document_errors("/predict/image")},
-    openapi_extra=document_picture(),
+    openapi_extra=document_body("/read"),
 )
 async def predict_image(request: Request) -> Response:
     """Send a PNG, JPEG, WebP, GIF, BMP or TIFF of any size that shows one digit, dark on light or light on dark.
@@ -68,7 +68,7 @@ async def predict_image(request: Request) -> Response:
     "/read",
     summary="Read a number from a drawing or photo",
     responses={200: {"model": NumberReading}, **document_errors("/read")},
-    openapi_extra=document_picture(),
+    openapi_extra=document_body("/read"),
 )
 async def read_several(request: Request) -> Response:
     """Send a picture of several digits side by side, and get the number that they make, left to right.
