@@ -84,7 +84,7 @@ class Metrics:
         num_in_flight: The requests that are not yet answered.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, artifact: Artifact) -> None:
         # Each would add a series to every metric, which nobody reads.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # as the package has it
         self._registry = CollectorRegistry()
@@ -129,6 +129,7 @@ class Metrics:
             collector(registry=self._registry)
         self._uncounted: list[tuple[Reading, float]] = []
         self._num_uncounted_images = 0
+        self._describe_model(artifact)
 
     def write(self) -> bytes:
         """Return everything in Prometheus's text format, of all workers if they share a folder.
@@ -145,8 +146,8 @@ class Metrics:
         MultiProcessCollector(shared, folder)  # type: ignore[no-untyped-call]  # as the package has it
         return generate_latest(shared)
 
-    def describe_model(self, artifact: Artifact) -> None:
-        """Tell which model answers, and what it was trained on. Call it once."""
+    def _describe_model(self, artifact: Artifact) -> None:
+        """Tell which model answers, and what it was trained on."""
         gauge = partial(Gauge, registry=self._registry, multiprocess_mode="livemax")
         gauge("digits_model_info", "The model that answers.", ("version",)).labels(artifact.version).set(1)
         statistics = artifact.provenance.get("input_statistics")

@@ -39,11 +39,6 @@ class ServiceState:
         self.worker_thread = CapacityLimiter(1)
 
 
-def set_state(app: FastAPI, state: ServiceState) -> None:
-    """Give an application its state."""
-    app.state.service = state
-
-
 def get_state(app: FastAPI) -> ServiceState:
     """Return the state of an application that a server has started."""
     state: ServiceState = app.state.service

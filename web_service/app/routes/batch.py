@@ -5,8 +5,6 @@ from functools import partial
 from fastapi import APIRouter, Request, Response
 
 from app.errors.refusals import FEWER_IMAGES
-from app.openapi.bodies import document_body
-from app.openapi.examples import document_errors
 from app.openapi.schemas import BatchPrediction
 from app.prediction.reading import Reading
 from app.prediction.run import read_images
@@ -18,12 +16,7 @@ from app.routes.answers import answer_json, describe_digit
 router = APIRouter()
 
 
-@router.post(
-    "/predict/batch",
-    summary="Read many digits",
-    responses={200: {"model": BatchPrediction}, **document_errors("/predict/batch")},
-    openapi_extra=document_body("/predict/batch"),
-)
+@router.post("/predict/batch", summary="Read many digits", responses={200: {"model": BatchPrediction}})
 async def predict_batch(request: Request) -> Response:
     """Send images as JSON, as bytes or as CSV, and get their digits in the same order.
 

@@ -3,7 +3,6 @@
 from fastapi import APIRouter, Request, Response
 
 from app.middleware.metrics import METRICS_TYPE, get_metrics
-from app.openapi.examples import document_errors
 
 router = APIRouter()
 
@@ -14,7 +13,6 @@ router = APIRouter()
     response_class=Response,
     responses={
         200: {"description": "Prometheus's text format.", "content": {"text/plain": {"schema": {"type": "string"}}}},
-        **document_errors("/metrics"),
     },
 )
 async def write_metrics(request: Request) -> Response:

@@ -6,8 +6,6 @@ Errors have the protocol's shape here, `{"error": "<text>"}`: its clients read n
 from fastapi import APIRouter, Request, Response
 
 from app.errors.refusals import FEWER_IMAGES
-from app.openapi.bodies import document_body
-from app.openapi.examples import document_errors
 from app.openapi.open_inference import (
     InferenceAnswer,
     ModelMetadata,
@@ -41,11 +39,7 @@ async def report_server_liveness() -> Response:
     return answer_json({"live": True})
 
 
-@router.get(
-    "/health/ready",
-    summary="Can the server infer?",
-    responses={200: {"model": ServerReadiness}, **document_errors("/v2/health/ready")},
-)
+@router.get("/health/ready", summary="Can the server infer?", responses={200: {"model": ServerReadiness}})
 async def report_server_readiness(request: Request) -> Response:
     """As /readyz, in the protocol's words."""
     check_ready(request)
@@ -70,11 +64,7 @@ async def describe_tensors() -> Response:
     )
 
 
-@router.get(
-    f"/models/{MODEL_NAME}/ready",
-    summary="Can the model infer?",
-    responses={200: {"model": ModelReadiness}, **document_errors("/v2/models/digits/ready")},
-)
+@router.get(f"/models/{MODEL_NAME}/ready", summary="Can the model infer?", responses={200: {"model": ModelReadiness}})
 async def report_model_readiness(request: Request) -> Response:
     """As /readyz, in the protocol's words."""
     check_ready(request)
@@ -84,8 +74,7 @@ async def report_model_readiness(request: Request) -> Response:
 @router.post(
     f"/models/{MODEL_NAME}/infer",
     summary="Read digits, as tensors",
-    responses={200: {"model": InferenceAnswer}, **document_errors("/v2/models/digits/infer")},
-    openapi_extra=document_body("/v2/models/digits/infer"),
+    responses={200: {"model": InferenceAnswer}},
 )
 async def infer(request: Request) -> Response:
     """Send pixels 0-255 as the tensor `pixels`, get the tensors `probabilities` and `digit`."""

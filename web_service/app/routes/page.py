@@ -8,7 +8,6 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from app.errors.handlers import refuse_method
-from app.openapi.examples import document_errors
 
 _METHODS = ("GET", "HEAD")
 _FOLDER = Path(__file__).parents[1] / "static"
@@ -58,7 +57,6 @@ files = PageFiles(directory=_FOLDER, check_dir=False)
     response_class=Response,
     responses={
         200: {"description": "HTML.", "content": {"text/html": {"schema": {"type": "string"}}}},
-        **document_errors("/"),
     },
 )
 @router.head("/", include_in_schema=False)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 
@@ -11,35 +10,20 @@ from fastapi import APIRouter, Request, Response
 from numpy.typing import NDArray
 
 from app.errors.refusals import SMALLER_PICTURE
-from app.openapi.bodies import document_body
-from app.openapi.examples import document_errors
 from app.openapi.schemas import DrawingPrediction, NumberReading
 from app.prediction.reading import Pixels, Reading
 from app.prediction.run import compute_in_thread
-from app.prediction.state import get_state
+from app.prediction.state import ServiceState, get_state
 from app.requests.body import read_body
 from app.requests.picture import check_picture_type, unpack_picture
 from app.routes.answers import answer_json, describe_digit
 from digits.data.image_file import decode_drawing, measure_longer_side
 from digits.data.images import NUM_CLASSES, NUM_PIXELS
-from digits.inference.classifier import Classifier
 from digits.inference.digit_reader import read_drawing
 from digits.inference.input_statistics import measure_moments
-from digits.inference.line_reader import LineReader, ReadDigit, read_number, spell_number
+from digits.inference.line_reader import ReadDigit, read_number, spell_number
 
-
-@dataclass(frozen=True)
-class Picture:
-    """What came.
-
-    Attributes:
-        drawing: uint8 `(height, width)`, luminance.
-        scale: How many of the picture's own pixels one of these is wide.
-    """
-
-    drawing: NDArray[np.uint8]
-    scale: int
-
+Luminance = NDArray[np.uint8]
 
 router = APIRouter()
 
@@ -47,8 +31,7 @@ router = APIRouter()
 @router.post(
     "/predict/image",
     summary="Read one digit from a drawing or photo",
-    responses={200: {"model": DrawingPrediction}, **document_errors("/predict/image")},
-    openapi_extra=document_body("/read"),
+    responses={200: {"model": DrawingPrediction}},
 )
 async def predict_image(request: Request) -> Response:
     """Send a PNG, JPEG, WebP, GIF, BMP or TIFF of any size that shows one digit, dark on light or light on dark.
@@ -57,19 +40,14 @@ async def predict_image(request: Request) -> Response:
     and the one that reads the lines of `/read`. The probabilities are their geometric mean.
     """
     state = get_state(request.app)
-    decode = await _receive_picture(request)
-    image, reading = await compute_in_thread(request, partial(_read_digit, state.classifier, state.line_reader, decode))
+    decode = await _receive_picture(request, state)
+    image, reading = await compute_in_thread(request, partial(_read_digit, state, decode))
     request.scope["observation"].reading = reading
     answer = describe_digit(reading.probabilities[0], reading.reasons[0])
     return answer_json({**answer, "image": image, "model": state.classifier.artifact.version})
 
 
-@router.post(
-    "/read",
-    summary="Read a number from a drawing or photo",
-    responses={200: {"model": NumberReading}, **document_errors("/read")},
-    openapi_extra=document_body("/read"),
-)
+@router.post("/read", summary="Read a number from a drawing or photo", responses={200: {"model": NumberReading}})
 async def read_several(request: Request) -> Response:
     """Send a picture of several digits side by side, and get the number that they make, left to right.
 
@@ -78,54 +56,51 @@ async def read_several(request: Request) -> Response:
     out of it.
     """
     state = get_state(request.app)
-    decode = await _receive_picture(request)
-    answer, reading = await compute_in_thread(
-        request, partial(_read_number, state.classifier, state.line_reader, decode)
-    )
+    decode = await _receive_picture(request, state)
+    answer, reading = await compute_in_thread(request, partial(_read_number, state, decode))
     request.scope["observation"].reading = reading
     return answer_json({**answer, "model": state.line_reader.artifact.version})
 
 
-async def _receive_picture(request: Request) -> Callable[[], Picture]:
-    """Receive a body, to be decoded where it holds up nobody."""
+async def _receive_picture(request: Request, state: ServiceState) -> Callable[[], tuple[Luminance, int]]:
+    """Receive a body, and return what decodes it; call that in a worker thread.
+
+    Decoding gives a drawing, uint8 `(height, width)`, 0-255, and how many pixels of the picture one of its pixels is
+    wide, because a large picture is reduced.
+    """
     content_type = request.headers.get("content-type")
     check_picture_type(content_type)
-    settings = get_state(request.app).settings
-    body = await read_body(request, settings.max_image_bytes, SMALLER_PICTURE)
+    body = await read_body(request, state.settings.max_image_bytes, SMALLER_PICTURE)
 
-    def decode() -> Picture:
+    def decode() -> tuple[Luminance, int]:
         encoded = unpack_picture(content_type, body)
-        drawing = decode_drawing(encoded, settings.max_image_pixels)
-        # Reduced by a whole number; its last pixel may stand for fewer.
-        return Picture(drawing, math.ceil(measure_longer_side(encoded) / max(drawing.shape)))
+        drawing = decode_drawing(encoded, state.settings.max_image_pixels)
+        # A picture is reduced by a whole number. The last pixel of a row may stand for fewer pixels than the others.
+        return drawing, math.ceil(measure_longer_side(encoded) / max(drawing.shape))
 
     return decode
 
 
-def _read_digit(
-    classifier: Classifier, line_reader: LineReader, decode: Callable[[], Picture]
-) -> tuple[Pixels, Reading]:
+def _read_digit(state: ServiceState, decode: Callable[[], tuple[Luminance, int]]) -> tuple[Pixels, Reading]:
     started = perf_counter()
-    drawing = decode().drawing
+    drawing, _ = decode()
     decoded = perf_counter()
-    drawn = read_drawing(drawing, classifier, line_reader)
+    drawn = read_drawing(drawing, state.classifier, state.line_reader)
     moments = measure_moments(drawn.image.reshape(1, NUM_PIXELS))
     seconds = perf_counter() - decoded
     return drawn.image, Reading(moments, drawn.probabilities[None], [drawn.reason], decoded - started, seconds)
 
 
-def _read_number(
-    classifier: Classifier, line_reader: LineReader, decode: Callable[[], Picture]
-) -> tuple[dict[str, object], Reading]:
+def _read_number(state: ServiceState, decode: Callable[[], tuple[Luminance, int]]) -> tuple[dict[str, object], Reading]:
     started = perf_counter()
-    picture = decode()
+    drawing, scale = decode()
     decoded = perf_counter()
-    found = read_number(picture.drawing, line_reader, classifier)
+    found = read_number(drawing, state.line_reader, state.classifier)
     pixels = np.array([one.image for one in found], np.uint8).reshape(-1, NUM_PIXELS)
     probabilities = np.array([one.probabilities for one in found], np.float32).reshape(-1, NUM_CLASSES)
     reasons = [one.reason for one in found]
     reading = Reading(measure_moments(pixels), probabilities, reasons, decoded - started, perf_counter() - decoded)
-    return {"number": spell_number(found), "digits": [_describe_part(one, picture.scale) for one in found]}, reading
+    return {"number": spell_number(found), "digits": [_describe_part(one, scale) for one in found]}, reading
 
 
 def _describe_part(part: ReadDigit, scale: int) -> dict[str, object]:
