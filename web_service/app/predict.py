@@ -26,7 +26,7 @@ from app.prediction.state import ServiceState, get_state
 from app.requests.body import parse_json, read_json_body
 from app.routes import batch, health, metrics, model, open_inference, page, pictures
 from app.routes.answers import answer_json, describe_digit
-from app.settings import DEFAULTS, Settings, read_settings
+from app.settings import Settings, read_settings
 from digits.data.pixel_json import parse_row, read_row_text
 from digits.errors import ConfigurationError
 
@@ -120,7 +120,7 @@ class DigitsService(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the document with the limits of the settings; the first call makes it."""
         if not self.openapi_schema:
-            complete_document(super().openapi(), self.settings or DEFAULTS)
+            complete_document(super().openapi(), self.settings or Settings.model_construct())
         return super().openapi()
 
 

@@ -7,7 +7,6 @@ the service goes on for `drain_seconds`, while `/readyz` says that it is ending,
 import asyncio
 import logging
 import signal
-from types import FrameType
 
 from fastapi import FastAPI
 from uvicorn import Server
@@ -42,15 +41,12 @@ def attend_server(app: FastAPI, settings: Settings) -> None:
         state = get_state(app)
         if state.is_draining:
             stop()
-            return
-        state.is_draining = True
-        logger.info("Told to end: no longer ready, still serving for %g s.", settings.drain_seconds)
-        loop.call_later(settings.drain_seconds, stop)
+        else:
+            state.is_draining = True
+            logger.info("Told to end: no longer ready, still serving for %g s.", settings.drain_seconds)
+            loop.call_later(settings.drain_seconds, stop)
 
-    def handle(signal_number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(begin_to_drain)
-
-    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGTERM, lambda signal_number, frame: loop.call_soon_threadsafe(begin_to_drain))
 
 
 def _find_server() -> Server | None:

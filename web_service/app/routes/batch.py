@@ -1,4 +1,4 @@
-"""`POST /predict/batch`: many images at once, as JSON, as bytes or as CSV; answered in their order."""
+"""`POST /predict/batch`: many images in one request, as JSON, as bytes or as CSV."""
 
 from functools import partial
 
@@ -6,7 +6,6 @@ from fastapi import APIRouter, Request, Response
 
 from app.errors.refusals import FEWER_IMAGES
 from app.openapi.schemas import BatchPrediction
-from app.prediction.reading import Reading
 from app.prediction.run import read_images
 from app.prediction.state import get_state
 from app.requests.body import read_body
@@ -26,8 +25,5 @@ async def predict_batch(request: Request) -> Response:
     state = get_state(request.app)
     body = await read_body(request, state.settings.max_batch_body_bytes, FEWER_IMAGES)
     reading = await read_images(request, len(body), partial(parse, body))
-    return answer_json({"predictions": _list_predictions(reading), "model": state.classifier.artifact.version})
-
-
-def _list_predictions(reading: Reading) -> list[dict[str, object]]:
-    return [describe_digit(*one) for one in zip(reading.probabilities, reading.reasons, strict=True)]
+    predictions = [describe_digit(*one) for one in zip(reading.probabilities, reading.reasons, strict=True)]
+    return answer_json({"predictions": predictions, "model": state.classifier.artifact.version})

@@ -1,4 +1,4 @@
-"""`GET /metrics`, for Prometheus."""
+"""`GET /metrics`: the service's numbers, for Prometheus."""
 
 from fastapi import APIRouter, Request, Response
 
