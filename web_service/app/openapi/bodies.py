@@ -6,18 +6,19 @@ from typing import Any
 
 from digits.data.images import NUM_PIXELS, PIXEL_NAMES, draw_one
 
-_SCHEMAS = json.loads(Path(__file__).with_name("bodies.json").read_text(encoding="utf-8"))
+_PATH = Path(__file__).with_name("bodies.json")
 
 
 def document_bodies() -> dict[str, dict[str, Any]]:
     """Describe the body of each path's POST, with an example of a 1 for each content type that is text."""
+    schemas_by_path = json.loads(_PATH.read_text(encoding="utf-8"))
     examples = _make_examples()
     return {
         path: {
             "required": True,
             "content": {name: {"schema": schema, **examples.get((path, name), {})} for name, schema in schemas.items()},
         }
-        for path, schemas in _SCHEMAS.items()
+        for path, schemas in schemas_by_path.items()
     }
 
 
