@@ -32,7 +32,6 @@ NAMES = {
     "FILES": "tests/digits/data/test_image_file.py",
     "STRANGE": "tests/digits/data/test_image_file.py",
     "HEAVY": "tests/digits/data/test_image_file.py",
-    "_PICTURE_TYPES": "web_service/app/openapi/bodies.py",
     "SECTIONS": "benchmarks/model_card/make.py",
 }
 
