@@ -132,20 +132,20 @@ def _read_pixels(values: pyarrow.Array, prefix: str | None, first: int) -> Rows:
     pixels = flat[np.repeat(is_whole, lengths)] if not is_whole.all() else flat
     pixels = pixels.reshape(-1, NUM_PIXELS)
     is_good = is_whole.copy()
-    faults = [
-        Fault(ids[row], "wrong_length", f"Received {lengths[row]:,} pixels, expected {NUM_PIXELS}. Mend the row.")
+    faults = {
+        row: Fault(ids[row], "wrong_length", f"Received {lengths[row]:,} pixels, expected {NUM_PIXELS}. Mend the row.")
         for row in np.flatnonzero(~is_whole).tolist()
-    ]
+    }
     if pixels.dtype != np.uint8:
         is_in_range = ((pixels >= 0) & (pixels <= MAX_PIXEL)).all(axis=1)
-        for row, worst in zip(np.flatnonzero(is_whole)[~is_in_range], pixels[~is_in_range], strict=True):
+        for row, worst in zip(np.flatnonzero(is_whole)[~is_in_range].tolist(), pixels[~is_in_range], strict=True):
             place = int(np.flatnonzero((worst < 0) | (worst > MAX_PIXEL))[0])
             message = f"Received {worst[place]} for pixel{place}, expected an integer 0-{MAX_PIXEL}. Mend the row."
-            faults.append(Fault(ids[row], "pixel_out_of_range", message))
+            faults[row] = Fault(ids[row], "pixel_out_of_range", message)
             is_good[row] = False
         pixels = pixels[is_in_range]
     kept = [one for one, good in zip(ids, is_good.tolist(), strict=True) if good]
-    return Rows(kept, pixels.astype(np.uint8, copy=False), faults)
+    return Rows(kept, pixels.astype(np.uint8, copy=False), [faults[row] for row in sorted(faults)])
 
 
 def _measure_lists(values: pyarrow.Array) -> tuple[NDArray[np.int64], NDArray[np.integer]]:

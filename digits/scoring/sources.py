@@ -235,14 +235,21 @@ def _wrap(content: Rows | Pictures, part: str, num_bytes: int) -> Piece:
 def _check_task(file: ListedFile, kind: Kind, task: Task) -> None:
     if task == "predict" or kind in ("pictures", "tar"):
         return
-    if kind == "parquet":
-        with file.place.filesystem.open(file.place.path, "rb") as opened:
-            if not holds_pixels(opened):
-                return
+    if kind == "parquet" and not _has_pixels(file):
+        return
     raise ScoringError(
         f"{file.name}: received rows of 28x28 pixels with TASK=read, expected pictures of several digits. "
         "Read single digits with TASK=predict."
     )
+
+
+def _has_pixels(file: ListedFile) -> bool:
+    """Tell whether a Parquet file has pixels. One that cannot be read becomes a fault of its own later."""
+    try:
+        with file.place.filesystem.open(file.place.path, "rb") as opened:
+            return holds_pixels(opened)
+    except (ScoringError, OSError):
+        return False
 
 
 def _make_printable(name: str) -> str:

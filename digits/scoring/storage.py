@@ -203,7 +203,9 @@ def write_whole(place: Place, content: bytes) -> None:
     On this machine it is written aside and renamed. An object store shows an object once all of it has arrived.
     """
     if place.is_local:
-        with replace_file(Path(place.path)) as unfinished:
+        path = Path(place.path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replace_file(path) as unfinished:
             unfinished.write_bytes(content)
     else:
         place.filesystem.pipe_file(place.path, content)
