@@ -211,9 +211,10 @@ def test_image_is_named_in_one_place() -> None:
         for folder in ("kube-config", "kube-overlays")
         for path in sorted((ROOT / folder).rglob("*.yaml"))
         for line in path.read_text().splitlines()
-        if line.strip().removeprefix("- ").startswith(("image:", "newName:", "newTag:"))
+        if line.strip().removeprefix("- ").startswith(("image:", "newName:", "newTag:")) and "*" not in line
     ]
     assert naming == [
+        ("kube-config/components/scoring/rayjob.yaml", "image: &image digit_recognizer_scoring:v1"),
         ("kube-config/gateway-deployment.yaml", f"image: {DEFAULT_IMAGE}"),
         (TUNE_JOB, "image: digit_recognizer_tune:v1"),
     ]

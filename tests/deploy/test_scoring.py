@@ -1,0 +1,121 @@
+"""Bulk scoring on Ray: its manifests against KubeRay's own schema, the command, its image and the pinned Ray."""
+
+import json
+import re
+import shlex
+
+import jsonschema
+import pytest
+
+from tests.conftest import RunPython
+from tests.deploy.manifests import ROOT, Object, get_only, read_objects, render, select_kind, validate
+
+FOLDER = "kube-config/components/scoring"
+DOCKERFILE = ROOT / FOLDER / "Dockerfile"
+SCHEMA = ROOT.parent / "shared/rayjob-schema.json"
+
+
+@pytest.fixture(scope="module")
+def job() -> Object:
+    return get_only(read_objects(f"{FOLDER}/rayjob.yaml"), "RayJob", "scoring")
+
+
+def list_pods(job: Object) -> dict[str, Object]:
+    cluster = job["spec"]["rayClusterSpec"]
+    (workers,) = cluster["workerGroupSpecs"]
+    return {
+        "head": cluster["headGroupSpec"]["template"]["spec"],
+        "workers": workers["template"]["spec"],
+        "submitter": job["spec"]["submitterPodTemplate"]["spec"],
+    }
+
+
+def forbid_unknown_fields(schema: Object) -> Object:
+    """Return the schema without room for fields that it does not list: Kubernetes would drop a misspelt one."""
+    closed = {key: forbid_unknown_fields(value) if isinstance(value, dict) else value for key, value in schema.items()}
+    if "properties" in schema and not schema.get("x-kubernetes-preserve-unknown-fields"):
+        closed.setdefault("additionalProperties", False)
+    return closed
+
+
+def test_job_is_valid_by_the_operators_schema(job: Object) -> None:
+    if not SCHEMA.exists():
+        pytest.skip(f"{SCHEMA} is not there: the schema of KubeRay's RayJob, as its Helm chart installs it")
+    schema = json.loads(SCHEMA.read_text())
+    properties = {key: forbid_unknown_fields(value) for key, value in schema["properties"].items() if key != "metadata"}
+    jsonschema.validate({key: job[key] for key in job if key != "metadata"}, {"properties": properties})
+
+
+@pytest.mark.parametrize("pod", ["head", "workers", "submitter"])
+def test_every_pod_holds_to_the_restricted_standard_and_the_clusters_schema(job: Object, pod: str) -> None:
+    spec = list_pods(job)[pod]
+    validate({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": pod}, "spec": spec})
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert spec["automountServiceAccountToken"] is (pod == "head")
+    (container,) = spec["containers"]
+    assert container["securityContext"]["allowPrivilegeEscalation"] is False
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert container["resources"]["requests"].keys() == container["resources"]["limits"].keys() == {"cpu", "memory"}
+
+
+def test_rendered_objects_lie_in_a_namespace_of_their_own() -> None:
+    objects = render(FOLDER)
+    assert {one["kind"] for one in objects} == {"Namespace", "ServiceAccount", "ConfigMap", "RayJob"}
+    assert {one["metadata"].get("namespace", "scoring") for one in objects} == {"scoring"}
+    for one in objects:
+        if one["kind"] != "RayJob":
+            validate(one)
+
+
+def test_settings_of_the_command_come_from_the_config_map(job: Object) -> None:
+    (settings,) = select_kind(render(FOLDER), "ConfigMap")
+    named = set(re.findall(r"\$(\w+)", job["spec"]["entrypoint"]))
+    assert named == settings["data"].keys()
+    (head,) = list_pods(job)["head"]["containers"]
+    assert head["envFrom"] == [{"configMapRef": {"name": settings["metadata"]["name"]}}]
+
+
+def test_entry_point_is_a_command_with_options_that_it_knows(job: Object, run_command: RunPython) -> None:
+    python, option, module, *arguments = shlex.split(job["spec"]["entrypoint"])
+    assert (python, option) == ("python", "-m")
+    usage = run_command(module, "--help").stdout
+    options = [argument for argument in arguments if argument.startswith("--")]
+    assert options
+    assert [one for one in options if one not in usage] == []
+
+
+def test_cluster_asks_for_a_token_and_goes_away_by_itself(job: Object) -> None:
+    assert job["spec"]["rayClusterSpec"]["authOptions"] == {"mode": "token"}
+    assert job["spec"]["shutdownAfterJobFinishes"] is True
+    assert 0 < job["spec"]["ttlSecondsAfterFinished"] <= 600
+
+
+def test_all_pods_run_one_image_with_the_pinned_ray(job: Object) -> None:
+    images = {container["image"] for pod in list_pods(job).values() for container in pod["containers"]}
+    assert len(images) == 1
+    assert f"-t {images.pop()} " in DOCKERFILE.read_text()
+    pin = re.search(r"^ray\[.*\]==(\S+)", (ROOT / "digits/scoring/requirements-ray.txt").read_text(), re.MULTILINE)
+    assert pin
+    assert job["spec"]["rayClusterSpec"]["rayVersion"] == pin[1]
+
+
+def test_image_runs_as_the_pods_user_on_the_services_base(job: Object) -> None:
+    text = DOCKERFILE.read_text()
+    context = list_pods(job)["head"]["securityContext"]
+    assert f"USER {context['runAsUser']}:{context['runAsGroup']}" in text
+    (base,) = re.findall(r"^ARG PYTHON_IMAGE=.*$", text, re.MULTILINE)
+    assert base in (ROOT / "web_service" / "Dockerfile").read_text()
+
+
+def test_image_is_built_from_an_allow_list_of_what_is_copied() -> None:
+    rules = (ROOT / FOLDER / "Dockerfile.dockerignore").read_text().splitlines()
+    allowed = {rule.removeprefix("!") for rule in rules if rule.startswith("!")}
+    copied = {
+        source
+        for line in DOCKERFILE.read_text().splitlines()
+        if line.startswith("COPY ")
+        for source in shlex.split(line)[1:-1]
+    }
+    assert copied == allowed
+    assert [source for source in copied if not (ROOT / source).exists()] == []
