@@ -64,7 +64,6 @@ class Measurement:
 
     Attributes:
         seconds: From its start to its end.
-        cpu_seconds: Of all its processes; None if some ended before their time could be read.
         peak_mb: The most memory at one moment, in MB of 10^6 bytes.
     """
 
@@ -79,26 +78,27 @@ def measure(command: Sequence[str | Path], environment: Mapping[str, str]) -> Me
         list(map(str, command)), env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
     while process.poll() is None:
-        peak = max(peak, _sum_memory(process.pid))
+        peak = max(peak, sum(list_memory(process.pid)))
         time.sleep(_SAMPLE_SECONDS)
     if process.returncode:
         sys.exit(f"error: {command} failed:\n{process.stderr.read().decode() if process.stderr else ''}")
     return Measurement(time.perf_counter() - started, peak / 1e6)
 
 
-def _sum_memory(pid: int) -> int:
+def list_memory(pid: int) -> list[int]:
+    """Return the proportional set size of a process and of each process below it, in bytes."""
     try:
         tree = [psutil.Process(pid)]
         tree += tree[0].children(recursive=True)
     except psutil.NoSuchProcess:
-        return 0
-    total = 0
+        return []
+    sizes = []
     for process in tree:
         try:
-            total += process.memory_full_info().pss
+            sizes.append(process.memory_full_info().pss)
         except psutil.Error:
             continue
-    return total
+    return sizes
 
 
 def list_contenders(ray: str | None) -> dict[str, list[str | Path]]:

@@ -62,7 +62,7 @@ def run_on_ray(
     if not packed:
         return
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR", ignore_reinit_error=True)
+        ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", ignore_reinit_error=True)
     except (ConnectionError, RuntimeError) as error:
         raise ScoringError(f"Received --address {address}, where no Ray cluster answers ({error}).") from error
     try:
