@@ -5,6 +5,7 @@ same time, and Ray holds back the cutting where the actors are slower. If a mach
 which is harmless. `requirements-ray.txt` beside this file names what to install.
 """
 
+import logging
 import pickle
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -82,6 +83,7 @@ def _stream(
 ) -> Iterator[Report]:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     # Each piece is a block of its own, so that actors share even a single file.
     context.target_max_block_size = 1
     num_actors = num_workers or max(int(ray.cluster_resources().get("CPU", 1)), 1)

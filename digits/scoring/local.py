@@ -1,5 +1,6 @@
 """The local engine: joblib's processes on one machine, each with the model loaded once."""
 
+import warnings
 from collections.abc import Collection, Iterator
 from itertools import chain
 
@@ -45,7 +46,10 @@ def run_local(
             num_workers, return_as="generator_unordered", pre_dispatch="1.5*n_jobs", batch_size=1, max_nbytes=None
         )
         try:
-            yield from parallel(joblib.delayed(write_piece)(job, output, piece) for piece in cutter)
+            with warnings.catch_warnings():
+                # A run that stops at too many errors leaves tasks behind on purpose.
+                warnings.filterwarnings("ignore", "[0-9]+ tasks which were still being processed")
+                yield from parallel(joblib.delayed(write_piece)(job, output, piece) for piece in cutter)
         except TerminatedWorkerError as error:
             raise ScoringError(
                 "The system ended a worker, perhaps because memory ran out. What is written stays: give the same "

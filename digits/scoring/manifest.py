@@ -92,7 +92,7 @@ def check_manifest(folder: Place, manifest: Manifest) -> None:
     place = folder.join(MANIFEST)
     filesystem = folder.filesystem
     if not filesystem.exists(place.path):
-        if filesystem.exists(folder.path) and any(filesystem.ls(folder.path, detail=False)):
+        if _has_files(folder):
             raise ScoringError(
                 f"{folder.path}: received a folder with other files in it, expected an empty one or the output of "
                 f"this run. {_HINT}"
@@ -123,6 +123,14 @@ def write_manifest(folder: Place, manifest: Manifest, state: str, counts: Counts
     written = {**manifest, "state": state, "counts": asdict(counts), **more}
     write_whole(folder.join(MANIFEST), (json.dumps(written, indent=2, ensure_ascii=False) + "\n").encode())
     return written
+
+
+def _has_files(folder: Place) -> bool:
+    """Tell whether a folder holds more than what a run leaves that was killed before its manifest was there."""
+    if not folder.filesystem.exists(folder.path):
+        return False
+    names = (path.rstrip("/").rpartition("/")[2] for path in folder.filesystem.ls(folder.path, detail=False))
+    return any(not name.startswith(".") for name in names)
 
 
 def _identify(value: Any) -> Any:

@@ -173,6 +173,16 @@ class TestFaults:
         assert run_command(*arguments, "--max-errors", "50").returncode == 0
         assert read_manifest(tmp_path / "out")["counts"] == {"answers": 1, "errors": 50, "parts": 6}
 
+    def test_run_that_stops_leaves_one_line_with_several_workers(
+        self, run_python: RunPython, tmp_path: Path, images: np.ndarray
+    ) -> None:
+        source = write_csv(tmp_path / "a.csv", images)
+        source.write_text(source.read_text().replace("\n0,", "\n0.5,"))
+        arguments = ("-m", COMMAND, source, tmp_path / "out", "--workers", "2", "--rows-per-part", "1")
+        done = run_python(*arguments, "--max-errors", "0")
+        assert done.returncode == 3
+        assert done.stderr.count("\n") == 1
+
     def test_nothing_answered_is_no_success(self, run_command: RunPython, tmp_path: Path) -> None:
         (tmp_path / "a.csv").write_text("a,b\n1,2\n")
         assert run_command(COMMAND, tmp_path / "a.csv", tmp_path / "out", "--workers", "1").returncode == 3
