@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from digits.data.images import MAX_PIXEL, NUM_PIXELS
 from digits.errors import ScoringError
-from digits.scoring.pieces import MAX_PICTURE_BYTES, Fault, Pictures, Rows, number_rows
+from digits.scoring.pieces import MAX_PICTURE_BYTES, Fault, Pictures, Rows, name_rows
 
 PIXELS = "pixels"
 IMAGE = "image"
@@ -126,7 +126,7 @@ def _check_sizes(metadata: pyarrow.parquet.FileMetaData, column: _Column) -> Non
 
 
 def _read_pixels(values: pyarrow.Array, prefix: str | None, first: int) -> Rows:
-    ids = number_rows(prefix, first, len(values))
+    ids = name_rows(prefix, range(first, first + len(values)))
     lengths, flat = _measure_lists(values)
     is_whole = lengths == NUM_PIXELS
     pixels = flat[np.repeat(is_whole, lengths)] if not is_whole.all() else flat
@@ -175,7 +175,7 @@ def _measure_lists(values: pyarrow.Array) -> tuple[NDArray[np.int64], NDArray[np
 def _read_pictures(values: pyarrow.Array, prefix: str | None, first: int) -> Pictures:
     if pyarrow.types.is_struct(values.type):
         values = values.field("bytes")
-    ids, encoded, kept, faults = number_rows(prefix, first, len(values)), [], [], []
+    ids, encoded, kept, faults = name_rows(prefix, range(first, first + len(values))), [], [], []
     for one, value in zip(ids, values, strict=True):
         content = value.as_py()
         if content is None or len(content) > MAX_PICTURE_BYTES:

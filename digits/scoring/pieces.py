@@ -5,7 +5,7 @@ input is always cut into the same pieces. An interrupted run goes on because of 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,15 +144,13 @@ class BrokenPiece(Piece):
         return Rows([], np.empty((0, NUM_PIXELS), np.uint8), [self.fault])
 
 
-def number_rows(prefix: str | None, first: int, num: int) -> list[Id]:
-    """Return the ids of consecutive rows.
+def name_rows(prefix: str | None, numbers: Iterable[int]) -> list[Id]:
+    """Return the ids of rows.
 
     Args:
         prefix: The file's path below the input, or None if the input is that one file: then numbers do.
-        first: The first row's number in its file, from 1.
-        num: How many there are.
+        numbers: The place of each row in its file, from 1.
     """
-    numbers = range(first, first + num)
     return list(numbers) if prefix is None else [f"{prefix}:{number}" for number in numbers]
 
 

@@ -23,7 +23,7 @@ from digits.scoring.pieces import (
     Rows,
     RowsPiece,
     explain_unreadable,
-    number_rows,
+    name_rows,
 )
 from digits.scoring.storage import ListedFile, Place, list_files, names_a_file, open_plain
 from digits.scoring.table import TablePiece, cut_table
@@ -198,7 +198,7 @@ def _cut_file(source: Source, file: ListedFile, rows_at_once: int, parts: PartNa
         elif source.kind == "idx":
             first = 1
             for pixels in cut_idx(plain, rows_at_once):
-                rows = Rows(number_rows(prefix, first, len(pixels)), pixels)
+                rows = Rows(name_rows(prefix, range(first, first + len(pixels))), pixels)
                 yield RowsPiece(parts.take(), take_share(), rows)
                 first += len(pixels)
         else:
@@ -207,23 +207,31 @@ def _cut_file(source: Source, file: ListedFile, rows_at_once: int, parts: PartNa
 
 
 def _gather(members: Iterator[tuple[str, bytes] | Fault], prefix: str) -> Iterator[Pictures]:
-    """Gather the pictures of an archive, so many that a piece stays small."""
-    ids: list[str] = []
-    encoded: list[bytes] = []
-    faults: list[Fault] = []
+    """Gather the pictures of an archive, so many that a piece stays small; the last ones also if the archive breaks."""
+    gathered: list[tuple[str, bytes] | Fault] = []
     num_bytes = 0
-    for member in members:
-        if isinstance(member, Fault):
-            faults.append(Fault(f"{prefix}{member.id}", member.code, member.message))
-        else:
-            ids.append(prefix + member[0])
-            encoded.append(member[1])
-            num_bytes += len(member[1])
-        if len(ids) + len(faults) == PICTURES_AT_ONCE or num_bytes > _MAX_BYTES_AT_ONCE:
-            yield Pictures(ids, encoded, faults)
-            ids, encoded, faults, num_bytes = [], [], [], 0
-    if ids or faults:
-        yield Pictures(ids, encoded, faults)
+    try:
+        for member in members:
+            gathered.append(member)
+            num_bytes += 0 if isinstance(member, Fault) else len(member[1])
+            if len(gathered) == PICTURES_AT_ONCE or num_bytes > _MAX_BYTES_AT_ONCE:
+                yield _join_members(gathered, prefix)
+                gathered, num_bytes = [], 0
+    except (ScoringError, OSError):
+        if gathered:
+            yield _join_members(gathered, prefix)
+        raise
+    if gathered:
+        yield _join_members(gathered, prefix)
+
+
+def _join_members(members: list[tuple[str, bytes] | Fault], prefix: str) -> Pictures:
+    pictures = [member for member in members if not isinstance(member, Fault)]
+    return Pictures(
+        [prefix + path for path, _ in pictures],
+        [encoded for _, encoded in pictures],
+        [Fault(f"{prefix}{one.id}", one.code, one.message) for one in members if isinstance(one, Fault)],
+    )
 
 
 def _wrap(content: Rows | Pictures, part: str, num_bytes: int) -> Piece:

@@ -26,6 +26,7 @@ from digits.errors import ScoringError
 _ARROW_SCHEMES = ("s3", "gs")
 _MAGIC_LETTERS = re.compile(r"[*?\[]")
 _BUFFER_BYTES = 1 << 20
+_UNPACKED_BYTES = 1 << 14  # If a packed file breaks, so much before that place cannot be had.
 _CODECS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
@@ -180,7 +181,7 @@ def open_plain(place: Place) -> Iterator[tuple[BinaryIO, BinaryIO]]:
             yield BufferedReader(file, _BUFFER_BYTES), file
         else:
             stream = pyarrow.CompressedInputStream(pyarrow.PythonFile(file, mode="r"), codec)
-            yield BufferedReader(stream, _BUFFER_BYTES), file
+            yield BufferedReader(stream, _UNPACKED_BYTES), file
 
 
 def read_whole(place: Place, max_bytes: int) -> bytes:

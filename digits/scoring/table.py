@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from digits.data.images import NUM_PIXELS, PIXEL_NAMES
 from digits.data.kaggle_csv import RowParser
 from digits.errors import TableError
-from digits.scoring.pieces import Fault, Id, Piece, Rows, number_rows
+from digits.scoring.pieces import Fault, Piece, Rows, name_rows
 
 CODE = "invalid_csv"
 _MAX_LINE_BYTES = 64 * 2**10  # 785 cells of three digits have 3 kB.
@@ -90,12 +90,9 @@ class TablePiece(Piece):
     def read(self) -> Rows:
         """Parse the block."""
         numbers, pixels, errors = self.block.parse()
-        ids: list[Id] = [number_rows(self.prefix, number, 1)[0] for number in numbers.tolist()]
-        faults = [Fault(self._name(error), CODE, str(error)) for error in errors]
-        return Rows(ids, pixels, faults)
-
-    def _name(self, error: TableError) -> Id:
-        return number_rows(self.prefix, error.row or 0, 1)[0]
+        wrong = name_rows(self.prefix, (error.row or 0 for error in errors))
+        faults = [Fault(one, CODE, str(error)) for one, error in zip(wrong, errors, strict=True)]
+        return Rows(name_rows(self.prefix, numbers.tolist()), pixels, faults)
 
 
 def cut_table(file: BinaryIO, rows_at_once: int) -> Iterator[Block]:
@@ -114,12 +111,18 @@ def cut_table(file: BinaryIO, rows_at_once: int) -> Iterator[Block]:
     line, text = next(((line, text) for line, text in lines if text not in _EMPTY_LINES), (0, b""))
     parser = RowParser(_split_line(text.removeprefix(_BYTE_ORDER_MARK), errors="strict"), PIXEL_NAMES)
     first_row, first_line, kept, num_rows = 1, line + 1, [], 0
-    for line, text in lines:
-        kept.append(text)
-        num_rows += text not in _EMPTY_LINES
-        if num_rows == rows_at_once:
+    try:
+        for line, text in lines:
+            kept.append(text)
+            num_rows += text not in _EMPTY_LINES
+            if num_rows == rows_at_once:
+                yield Block(parser.header, b"".join(kept), num_rows, first_row, first_line)
+                first_row, first_line, kept, num_rows = first_row + num_rows, line + 1, [], 0
+    except (TableError, OSError):
+        # The rows before the place where the file breaks are good.
+        if num_rows:
             yield Block(parser.header, b"".join(kept), num_rows, first_row, first_line)
-            first_row, first_line, kept, num_rows = first_row + num_rows, line + 1, [], 0
+        raise
     if num_rows:
         yield Block(parser.header, b"".join(kept), num_rows, first_row, first_line)
     elif first_row == 1:

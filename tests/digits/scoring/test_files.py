@@ -164,3 +164,12 @@ def test_cut_in_memory_is_cut_on_disk(tmp_path: Path) -> None:
     assert pieces[0] == pieces[1]
     assert [part for part, *_ in pieces[0]] == ["part-000000-000000", "part-000000-000001"]
     assert pieces[0][1][1] == ["t10k-images-idx3-ubyte.gz:4", "t10k-images-idx3-ubyte.gz:5"]
+
+
+def test_cut_archive_that_ends_early_gives_its_whole_pictures_and_a_fault(tmp_path: Path) -> None:
+    members = {f"{name}.png": bytes(1000) for name in "abc"}
+    (tmp_path / "a.tar").write_bytes(make_archive(members, tarfile.GNU_FORMAT)[: 3 * 1536 - 512])
+    (source,) = list_sources(str(tmp_path / "a.tar"), NOWHERE, is_one_file=True)
+    pictures, broken = (piece.read() for piece in cut(source, 10))
+    assert pictures.ids == ["a.png", "b.png"]
+    assert [(fault.id, fault.code) for fault in broken.faults] == [("a.tar", "invalid_file")]

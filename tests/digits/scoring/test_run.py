@@ -156,6 +156,8 @@ class TestFaults:
         ]
         ids = read_answers(tmp_path / "out")["id"].to_pylist()
         assert [sum(one.startswith(name) for one in ids) for name in ("a", "c", "d")] == [50, 0, 50]
+        # What stands before the place where the file breaks is read.
+        assert 20 < sum(one.startswith("b") for one in ids) < 50
         assert len(ids) == read_manifest(tmp_path / "out")["counts"]["answers"]
 
     def test_more_errors_than_allowed_end_with_status_three_and_the_run_can_go_on(
