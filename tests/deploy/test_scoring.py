@@ -119,3 +119,8 @@ def test_image_is_built_from_an_allow_list_of_what_is_copied() -> None:
     }
     assert copied == allowed
     assert [source for source in copied if not (ROOT / source).exists()] == []
+
+
+def test_what_the_image_runs_needs_no_package_of_training(run_as_served: RunPython) -> None:
+    done = run_as_served("import digits.scoring.run, digits.scoring.cluster")
+    assert done.returncode == 0, done.stderr
