@@ -2,7 +2,7 @@
 #   docker build --platform linux/amd64 -t digit_recognizer_tune:v1 -f kube-config/tune.Dockerfile .
 #
 # It holds everything that training needs, TensorFlow among it: large, and not meant to serve.
-ARG PYTHON_IMAGE=python:3.11.15-slim-bookworm
+ARG PYTHON_IMAGE=python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285
 FROM ${PYTHON_IMAGE}
 
 ENV PATH=/opt/venv/bin:$PATH \

@@ -32,7 +32,7 @@ Labels = dict[str, set[str]]
 
 
 def list_rules() -> list[Object]:
-    (rules,) = read_objects("kube-config/components/monitoring/alerts.yaml")
+    (rules,) = read_objects("kube-overlays/components/monitoring/alerts.yaml")
     return [rule for group in rules["spec"]["groups"] for rule in group["rules"]]
 
 
