@@ -14,7 +14,7 @@ LINE_MODEL ?= models/lines.h5
 PORT ?= 9696
 IMAGE ?= digit_recognizer:v1
 OVERLAY ?= production
-export PORT IMAGE CANARY_IMAGE CERTIFICATE
+export PORT IMAGE COMPONENTS CANARY_IMAGE CERTIFICATE CLIENTS
 
 # Hides TensorFlow's C++ notes, such as a GPU driver that it does not find; what fails still raises in Python.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -102,9 +102,9 @@ docker_test: ## Build the image, run it confined, ask it for a digit, stop it (w
 	tests/deploy/docker_test.sh
 
 .PHONY: deploy
-deploy: ## Apply kube-overlays/production with your image (IMAGE=<registry>/<repository>:<tag> OVERLAY=tls)
+deploy: ## Apply kube-overlays/production with your image (IMAGE=<registry>/<repository>:<tag> COMPONENTS="tls known-clients")
 	kube-overlays/render.sh $(OVERLAY) | kubectl apply -f -
-	kubectl --namespace digits rollout status deployment/gateway --timeout 10m
+	kubectl --namespace digits rollout status deployment/gateway --timeout 20m
 
 # Apart from .venv: these tools bring packages that change how others behave, such as jsonschema's checks of formats.
 .venv-tools/.ready:

@@ -136,15 +136,15 @@ def simulate(setting: Setting, clocks: Clocks) -> Outcome:
 
 
 HOPED = Clocks(register_seconds=20, deregister_seconds=60)
-LONGEST = Clocks()
-NOT_HEEDED = replace(LONGEST, deregister_seconds=180, unhealthy_seconds=None)
-NEVER_HEEDED_LONGEST = replace(LONGEST, unhealthy_seconds=None)
+AWS_SUPPORT = Clocks()
+NOT_HEEDED = replace(AWS_SUPPORT, deregister_seconds=180, unhealthy_seconds=None)
+NOT_HEEDED_LONGEST = replace(AWS_SUPPORT, unhealthy_seconds=None)
 
 CLOCKS = {
-    "20 s / 60 s": HOPED,
-    "300 s / 300 s": LONGEST,
-    "300 s / 180 s, health check of a pod that leaves not heeded": NOT_HEEDED,
-    "300 s / 300 s, not heeded either": NEVER_HEEDED_LONGEST,
+    "20 / 60 s, as hoped": HOPED,
+    "300 / 300 s, AWS Support's longest": AWS_SUPPORT,
+    "300 / 180 s, the failing /readyz not heeded": NOT_HEEDED,
+    "300 / 300 s, the failing /readyz not heeded": NOT_HEEDED_LONGEST,
 }
 COMMITTED = Setting()
 ALONE = Setting(has_gate=False, min_ready_seconds=300, pods=2)

@@ -29,10 +29,10 @@ def read_lock() -> dict[str, str]:
     return {entry.split("==")[0]: entry.split("==")[1] for entry in entries}
 
 
-def test_base_is_one_exact_release_for_both_stages() -> None:
+def test_base_is_one_digest_for_both_stages() -> None:
     instructions = read_dockerfile()
     (base,) = (value for name, value in instructions if name == "ARG" and value.startswith("PYTHON_IMAGE="))
-    assert re.fullmatch(r"PYTHON_IMAGE=python:3\.11\.\d+-slim-[a-z]+", base)
+    assert re.fullmatch(r"PYTHON_IMAGE=python:3\.\d+-slim-[a-z]+@sha256:[0-9a-f]{64}", base)
     assert [value.split()[0] for name, value in instructions if name == "FROM"] == ["${PYTHON_IMAGE}"] * 2
 
 

@@ -21,7 +21,7 @@ from tests.deploy.manifests import (
 )
 from tests.service.server import Server, copy_model, serve
 
-COMPONENT = ROOT / "kube-config" / "components" / "monitoring"
+COMPONENT = ROOT / "kube-overlays" / "components" / "monitoring"
 # What Prometheus adds to every sample of a pod.
 TARGET_LABELS = {"namespace", "pod"}
 STATISTICS = {"mean_ink": 33.3, "centre_row": 13.5, "centre_column": 13.5, "confidence": 0.99}
@@ -144,7 +144,7 @@ def test_monitor_selects_the_gateways_service_and_a_port_of_its_pods(tmp_path: P
 
 
 def test_autoscaler_can_go_by_requests_in_flight_beside_cpu(tmp_path: Path, known: Labels) -> None:
-    component = ROOT / "kube-config" / "components" / "requests-in-flight"
+    component = ROOT / "kube-overlays" / "components" / "requests-in-flight"
     autoscaler = get_only(render_with(tmp_path, component, "[ROOT/kube-config]"), "HorizontalPodAutoscaler")
     cpu, in_flight = autoscaler["spec"]["metrics"]
     assert cpu["resource"]["name"] == "cpu"
