@@ -122,6 +122,15 @@ sbom: .venv-tools/.ready ## Write reports/sbom.json: what the image installs, as
 audit: .venv-tools/.ready ## Ask for known holes in what the image installs
 	.venv-tools/bin/pip-audit --strict --require-hashes --disable-pip --requirement web_service/requirements.lock
 
+.venv-policy/.ready:
+	$(PYTHON_BASE) -m venv .venv-policy
+	.venv-policy/bin/python -m pip install --quiet --disable-pip-version-check checkov==3.3.30 zizmor==1.32.0
+	@touch $@
+
+.PHONY: policy
+policy: .venv-policy/.ready ## Check manifests, Dockerfiles and workflows against checkov's and zizmor's policies
+	tests/deploy/check_policy.sh
+
 # One process a core takes one file of tests at a time; each has servers and networks of its own.
 PYTEST = $(PYTHON) -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
@@ -146,4 +155,4 @@ format: $(READY) ## Format the code and mend what can be mended by itself
 
 .PHONY: clean
 clean: ## Remove .venv, reports and caches; the trained model stays
-	rm -rf .venv .venv-tools reports .pytest_cache .ruff_cache .mypy_cache *.egg-info
+	rm -rf .venv .venv-tools .venv-policy reports .pytest_cache .ruff_cache .mypy_cache *.egg-info

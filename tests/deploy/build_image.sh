@@ -4,9 +4,10 @@
 #   sudo apt-get install buildah debootstrap runc
 #   sudo tests/deploy/build_image.sh
 #
-# Buildah builds, on a base made here from Debian's packages: of the Debian and the Python that the Dockerfile's tag names,
-# but not the image of its digest, which is Docker Hub's. runc starts the image with a read-only root, a /tmp, no capability and a network of its own. Then the image must become ready by its
-# own HEALTHCHECK, read row_data.json as a 1 and stop with exit code 0 on SIGTERM.
+# Buildah builds, on a base made here from Debian's packages. It has the Debian and the Python that the Dockerfile's tag
+# names, but is not Docker Hub's image of that digest. runc starts the image with a read-only root, a /tmp, no capability
+# and a network of its own. Then the image must become ready by its own HEALTHCHECK, read row_data.json as a 1 and stop
+# with exit code 0 on SIGTERM.
 #
 # The base is made once (about two minutes) and kept in $DIGITS_IMAGE_CACHE, by default ~/.cache/digits-image
 # (about 1 GB). Exit code 77: a tool is missing, nothing was tested.
@@ -16,7 +17,7 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cache=${DIGITS_IMAGE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/digits-image}
 dockerfile=$repository/web_service/Dockerfile
 # python:3.13-slim-trixie@sha256:... -> python:3.13-slim-trixie
-base_tag=$(sed -n 's/^ARG PYTHON_IMAGE=\([^@]*\).*/\1/p' "$dockerfile")
+base_tag=$(sed -n 's/^FROM \(python:[^@]*\)@.*/\1/p' "$dockerfile")
 image_tag=${IMAGE:-digit_recognizer:v1}
 name=digits-$$
 started_seconds=$SECONDS
@@ -84,9 +85,10 @@ write_pip_settings() {
 
 build() {
     write_pip_settings
+    sed 's/@sha256:[0-9a-f]*//' "$dockerfile" >"$work/Dockerfile"
     storage build --isolation chroot --format docker --pull-never --quiet \
         --volume "$work/pip.conf:/etc/pip.conf:ro" --volume "$work/certificates.pem:/run/certificates.pem:ro" \
-        --build-arg "PYTHON_IMAGE=$base_tag" --tag "$image_tag" --file "$dockerfile" "$repository" >"$work/build.log" 2>&1 \
+        --tag "$image_tag" --file "$work/Dockerfile" "$repository" >"$work/build.log" 2>&1 \
         || { tail -30 "$work/build.log" >&2; die "the build"; }
 }
 
