@@ -10,6 +10,7 @@
 #   CERTIFICATE   tls: the certificate's ARN
 #   CLIENTS       known-clients: addresses such as 203.0.113.7/32, with commas between them
 #   CANARY_IMAGE  canary: the next image
+#   RUNBOOKS      monitoring: where people read docs/runbook.md; each alert links to its heading there
 #
 # For Argo CD or Flux, `kube-overlays/render.sh production --kustomization` prints the kustomization itself. Commit it as
 # kube-overlays/site/kustomization.yaml.
@@ -22,7 +23,7 @@ die() { echo "error: $*" >&2; exit 1; }
 
 # make passes on its own default, which no cluster can pull: it counts as not set.
 [[ ${IMAGE:-} == */* ]] || unset IMAGE
-given=$(for name in IMAGE COMPONENTS CERTIFICATE CLIENTS CANARY_IMAGE; do [ -z "${!name:-}" ] || declare -p "$name"; done)
+given=$(for name in IMAGE COMPONENTS CERTIFICATE CLIENTS CANARY_IMAGE RUNBOOKS; do [ -z "${!name:-}" ] || declare -p "$name"; done)
 # shellcheck source=/dev/null
 [ ! -f "${SITE:-$here/site.env}" ] || . "${SITE:-$here/site.env}"
 eval "$given"
@@ -49,6 +50,8 @@ done
 [[ $chosen != *" known-clients "* || ${CLIENTS:-} =~ ^[0-9./,]+$ ]] \
     || die "known-clients needs CLIENTS=<address>/<bits>, such as CLIENTS=203.0.113.7/32"
 [[ $chosen != *" canary "* || ${CANARY_IMAGE:-} == */* ]] || die "canary needs CANARY_IMAGE=<registry>/<repository>:<tag>"
+[[ $chosen != *" monitoring "* || ${RUNBOOKS:-} == https://* ]] \
+    || die "monitoring needs RUNBOOKS=https://<where people read docs/runbook.md>"
 
 # images: of kustomize, which knows a name, and a tag or a digest.
 print_image() {
@@ -73,6 +76,21 @@ print_kustomization() {
     echo "images:"
     print_image digit_recognizer "$image"
     [[ $chosen != *" canary "* ]] || print_image digit_recognizer_canary "$CANARY_IMAGE"
+    # What stands before the # of each alert's link. The ConfigMap only hands the address over, and is not applied.
+    [[ $chosen != *" monitoring "* ]] || cat <<YAML
+configMapGenerator:
+  - name: site
+    literals:
+      - runbooks=$RUNBOOKS
+    options:
+      annotations: {config.kubernetes.io/local-config: "true"}
+replacements:
+  - source: {kind: ConfigMap, name: site, fieldPath: data.runbooks}
+    targets:
+      - select: {kind: PrometheusRule, name: gateway}
+        fieldPaths: [spec.groups.*.rules.*.annotations.runbook_url]
+        options: {delimiter: "#", index: 0}
+YAML
     [[ $chosen == *" tls "* || $chosen == *" known-clients "* ]] || return 0
     printf 'patches:\n  - target: {kind: Service, name: gateway}\n    patch: |\n'
     [[ $chosen != *" tls "* ]] || cat <<YAML

@@ -5,7 +5,10 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 tools=${TOOLS:-.venv-policy/bin}
-[ -x "$tools/checkov" ] && [ -x "$tools/zizmor" ] || { echo "SKIPPED: no checkov and zizmor in $tools (make policy)" >&2; exit 77; }
+if ! [ -x "$tools/checkov" ] || ! [ -x "$tools/zizmor" ]; then
+    echo "SKIPPED: no checkov and zizmor in $tools (make policy)" >&2
+    exit 77
+fi
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,5 +1,6 @@
 """Production with its components, in every combination, as kube-overlays/render.sh puts them together."""
 
+import re
 from functools import cache
 from itertools import chain, combinations
 
@@ -7,7 +8,7 @@ import pytest
 import yaml
 
 from tests.deploy.manifests import ROOT, Object, get_container, get_only, get_pod, select_kind, validate
-from tests.deploy.test_render import CERTIFICATE, IMAGE, run
+from tests.deploy.test_render import CERTIFICATE, IMAGE, RUNBOOKS, run
 
 NAMES = ("canary", "tls", "known-clients", "requests-in-flight", "opentelemetry", "monitoring")
 COMBINATIONS = tuple(chain.from_iterable(combinations(NAMES, size) for size in range(len(NAMES) + 1)))
@@ -28,6 +29,7 @@ def render_with(names: tuple[str, ...]) -> list[Object]:
         CERTIFICATE=CERTIFICATE,
         CANARY_IMAGE=NEXT_IMAGE,
         CLIENTS=CLIENTS,
+        RUNBOOKS=RUNBOOKS,
     )
     assert rendered.returncode == 0, rendered.stderr
     return list(yaml.safe_load_all(rendered.stdout))
@@ -72,6 +74,15 @@ def test_canary_is_production_with_another_image_and_its_own_label() -> None:
     assert get_pod(canary) == get_pod(stable)
     assert canary["spec"]["template"] == stable["spec"]["template"]
     render_with.cache_clear()
+
+
+def test_each_alert_links_to_its_heading_of_the_runbook() -> None:
+    rules = get_only(render_with(("monitoring",)), "PrometheusRule")
+    headings = re.findall(r"^## (\w+)$", (ROOT / "docs" / "runbook.md").read_text(), re.MULTILINE)
+    for alert in (rule for group in rules["spec"]["groups"] for rule in group["rules"]):
+        assert alert["alert"] in headings
+        # As GitHub makes an anchor of a heading.
+        assert alert["annotations"]["runbook_url"] == f"{RUNBOOKS}#{alert['alert'].lower()}"
 
 
 def test_canary_gets_at_most_a_tenth() -> None:

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
@@ -283,4 +282,4 @@ def test_monitoring_component_adds_alerts_that_say_what_to_do(tmp_path: Path) ->
     for alert in alerts:
         assert f'namespace="{NAMESPACE}"' in alert["expr"]
         assert alert["labels"]["severity"] in {"critical", "warning"}
-        assert alert["annotations"].keys() == {"summary", "runbook"}
+        assert alert["annotations"].keys() == {"summary", "runbook_url"}

@@ -13,6 +13,7 @@ from tests.deploy.manifests import ROOT, get_container, get_only
 
 IMAGE = "<account>.dkr.ecr.us-east-1.amazonaws.com/mlzoomcamp-images:digit_recognizer-v1"
 CERTIFICATE = "arn:aws:acm:us-east-1:<account>:certificate/1"
+RUNBOOKS = "https://example.org/digits/docs/runbook.md"
 
 
 def run(overlay: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -57,14 +58,14 @@ def test_render_lets_the_environment_win_over_the_site(tmp_path: Path) -> None:
 def test_example_of_a_site_sets_what_render_reads() -> None:
     example = (ROOT / "kube-overlays" / "site.env.example").read_text()
     set_names = set(re.findall(r"^(\w+)=", example, re.MULTILINE))
-    assert {"IMAGE", "COMPONENTS", "CERTIFICATE", "CLIENTS", "CANARY_IMAGE"} <= set_names
+    assert {"IMAGE", "COMPONENTS", "CERTIFICATE", "CLIENTS", "CANARY_IMAGE", "RUNBOOKS"} <= set_names
     ignored = subprocess.run(["git", "check-ignore", "--quiet", "kube-overlays/site.env"], cwd=ROOT, check=False)
     assert ignored.returncode == 0
 
 
 def test_kustomization_for_gitops_renders_the_same(tmp_path: Path) -> None:
     """Argo CD and Flux take the printed kustomization; here it is rendered in a copy of the repository."""
-    values = {"IMAGE": IMAGE, "COMPONENTS": "tls monitoring", "CERTIFICATE": CERTIFICATE}
+    values = {"IMAGE": IMAGE, "COMPONENTS": "tls monitoring", "CERTIFICATE": CERTIFICATE, "RUNBOOKS": RUNBOOKS}
     for folder in ("kube-config", "kube-overlays"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     site = tmp_path / "kube-overlays" / "site"
@@ -82,6 +83,7 @@ def test_kustomization_for_gitops_renders_the_same(tmp_path: Path) -> None:
         ("production", {"IMAGE": IMAGE, "COMPONENTS": "tls"}, "tls needs CERTIFICATE=arn:aws:acm"),
         ("production", {"IMAGE": IMAGE, "COMPONENTS": "canary"}, "canary needs CANARY_IMAGE="),
         ("production", {"IMAGE": IMAGE, "COMPONENTS": "known-clients"}, "known-clients needs CLIENTS="),
+        ("production", {"IMAGE": IMAGE, "COMPONENTS": "monitoring"}, "monitoring needs RUNBOOKS=https://"),
         ("production", {"IMAGE": IMAGE, "COMPONENTS": "tsl"}, "received the component 'tsl', expected some of: canary tls"),
         ("staging", {"IMAGE": IMAGE}, "expected production or local"),
     ],
