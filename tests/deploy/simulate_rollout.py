@@ -1,9 +1,9 @@
 """What a rollout drops at the load balancer: `python tests/deploy/simulate_rollout.py`.
 
-Second by second: the Deployment's controller starts and ends pods, the load balancer learns of both later, and sends the
-requests to the pods that it knows. A request is dropped if it reaches a pod that does not listen yet or no longer.
+Second by second: the Deployment's controller starts and ends pods. The load balancer learns of both later, and sends
+the requests to the pods that it knows. A request is dropped if it reaches a pod that does not listen yet or no longer.
 
-How late the load balancer learns of a pod is no setting of ours. AWS Support names 3 to 5 minutes; people measured 2 to 3:
+How late the load balancer learns of a pod is no setting of ours. AWS Support names 3 to 5 minutes; others measured 2:
 https://github.com/kubernetes-sigs/aws-load-balancer-controller/issues/1834
 https://github.com/kubernetes-sigs/aws-load-balancer-controller/issues/2366
 """
@@ -25,9 +25,9 @@ class Clocks:
         node_seconds: From a pod's creation until its node runs: assumed.
         start_seconds: From the node to a pod that is ready: assumed; it is about one second where the CPU is free.
         register_seconds: From a ready pod to the first request that the load balancer sends it.
-        deregister_seconds: From a pod's end being announced to the last new connection that the load balancer sends it.
-        unhealthy_seconds: From a failing /readyz to that last connection: two health checks of 10 s, and 40 s until every
-            part of the load balancer knows. None: it does not heed the health check of a pod that leaves.
+        deregister_seconds: From a pod's end being announced to the last new connection that it gets.
+        unhealthy_seconds: From a failing /readyz to that last connection: two health checks of 10 s, and 40 s until
+            every part of the load balancer knows. None: it does not heed the health check of a pod that leaves.
     """
 
     node_seconds: int = 90

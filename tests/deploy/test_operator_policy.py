@@ -57,7 +57,7 @@ def test_policy_names_the_guides_cluster_and_repository() -> None:
 
 def test_policy_allows_the_guides_aws_commands() -> None:
     """`aws ecr create-repository` needs ecr:CreateRepository, and so on."""
-    guide = (ROOT / "docs" / "deployment.md").read_text()
+    guide = "".join((ROOT / "docs" / name).read_text() for name in ("deployment.md", "runbook.md"))
     services = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
     allowed = [action for one in POLICY["Statement"] for action in as_list(one["Action"])]
     patterns = [re.compile(action.replace("*", ".*"), re.IGNORECASE) for action in allowed]

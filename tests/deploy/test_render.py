@@ -84,7 +84,11 @@ def test_kustomization_for_gitops_renders_the_same(tmp_path: Path) -> None:
         ("production", {"IMAGE": IMAGE, "COMPONENTS": "canary"}, "canary needs CANARY_IMAGE="),
         ("production", {"IMAGE": IMAGE, "COMPONENTS": "known-clients"}, "known-clients needs CLIENTS="),
         ("production", {"IMAGE": IMAGE, "COMPONENTS": "monitoring"}, "monitoring needs RUNBOOKS=https://"),
-        ("production", {"IMAGE": IMAGE, "COMPONENTS": "tsl"}, "received the component 'tsl', expected some of: canary tls"),
+        (
+            "production",
+            {"IMAGE": IMAGE, "COMPONENTS": "tsl"},
+            "received the component 'tsl', expected some of: canary tls",
+        ),
         ("staging", {"IMAGE": IMAGE}, "expected production or local"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A rollout drops nothing by the simulation, whose settings are the committed ones; its deadlines are sums of its clocks."""
+"""By the simulation a rollout with the committed settings drops nothing; the deadlines are sums of its clocks."""
 
 import re
 from dataclasses import replace
@@ -83,7 +83,9 @@ def test_deadlines_are_longer_than_the_clocks_together(place: str) -> None:
     pod_seconds = slowest.node_seconds + start_seconds + slowest.register_seconds
     assert spec.get("minReadySeconds", 0) <= slowest.register_seconds
     assert spec["progressDeadlineSeconds"] > pod_seconds
-    (timeout_minutes,) = re.findall(r"rollout status deployment/gateway --timeout (\d+)m", (ROOT / "Makefile").read_text())
+    (timeout_minutes,) = re.findall(
+        r"rollout status deployment/gateway --timeout (\d+)m", (ROOT / "Makefile").read_text()
+    )
     # Two waves, however many pods.
     assert int(timeout_minutes) * 60 >= 2 * spec["progressDeadlineSeconds"]
 

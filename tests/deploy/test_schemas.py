@@ -1,4 +1,4 @@
-"""eksctl's files by a schema of their own, which a stranger's clone has; by eksctl's own, where that lies beside the clone."""
+"""eksctl's files by a schema that every clone has, and by eksctl's own where that lies beside the clone."""
 
 import json
 from typing import Any
