@@ -1,12 +1,13 @@
 """The documents' commands, paths and table: true of the repository as it is."""
 
+import math
 import re
 import subprocess
 import sys
 
 import pytest
 
-from tests.deploy.manifests import ROOT, get_instruction
+from tests.deploy.manifests import ROOT, get_container, get_instruction, get_only, render
 
 PROMISING = ("README.md", "docs/deployment.md")
 GUIDE = (ROOT / "docs" / "deployment.md").read_text()
@@ -139,3 +140,24 @@ def test_capacitys_table_is_what_the_simulation_prints() -> None:
     script = ROOT / "tests" / "deploy" / "simulate_autoscaler.py"
     printed = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stdout
     assert printed in (ROOT / "docs" / "capacity.md").read_text()
+
+
+def test_capacitys_pods_and_nodes_follow_from_the_manifests() -> None:
+    text = (ROOT / "docs" / "capacity.md").read_text()
+    resources = get_container(get_only(render("kube-overlays/production"), "Deployment"))["resources"]
+    cores = int(resources["requests"]["cpu"].removesuffix("m")) / 1000
+    memory_mib = int(resources["requests"]["memory"].removesuffix("Mi"))
+    # What a c6a.large has left for pods, as the page assumes.
+    per_node = min(int(1.93 / cores), int(3.3 * 1024 / memory_mib))
+    assert f"c6a.large, {per_node} pods each" in text
+    target = get_only(render("kube-overlays/production"), "HorizontalPodAutoscaler")["spec"]["metrics"][0]["resource"]
+    per_pod = 1000 * cores * target["target"]["averageUtilization"] / 100
+    loads = {"1 k": 1_000, "100 k": 100_000, "10 M": 10_000_000}
+    rows = re.findall(r"^\| (1 k|100 k|10 M) \| ([\d,]+) \| ([\d,]+)[^|]*\| ([\d,]+) \|", text, re.MULTILINE)
+    assert [name for name, *_ in rows] == list(loads)
+    for name, *columns in rows:
+        pods, nodes, dollars = (int(one.replace(",", "")) for one in columns)
+        assert pods == math.ceil(loads[name] / per_pod)
+        # At least one in each of three zones.
+        assert nodes == max(3, math.ceil(pods / per_node))
+        assert dollars == pytest.approx(nodes * 0.0765 * 1.12 * 730, abs=1)

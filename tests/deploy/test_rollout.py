@@ -19,7 +19,7 @@ from tests.deploy.manifests import (
 )
 from tests.deploy.simulate_rollout import (
     ALONE,
-    AWS_SUPPORT,
+    LONGEST,
     CLOCKS,
     COMMITTED,
     HOPED,
@@ -56,7 +56,7 @@ def test_simulated_settings_are_the_committed_ones() -> None:
 
 @pytest.mark.parametrize("setting", [COMMITTED, ALONE], ids=["committed", "alone"])
 @pytest.mark.parametrize("pods", [2, 3, 4, 9, 20])
-@pytest.mark.parametrize("clocks", [HOPED, AWS_SUPPORT, NOT_HEEDED], ids=["hoped", "support", "not heeded"])
+@pytest.mark.parametrize("clocks", [HOPED, LONGEST, NOT_HEEDED], ids=["hoped", "longest", "not heeded"])
 def test_rollout_drops_nothing(setting: Setting, pods: int, clocks: object) -> None:
     outcome = simulate(replace(setting, pods=pods), clocks)
     assert outcome.dropped_percent == 0
@@ -65,8 +65,8 @@ def test_rollout_drops_nothing(setting: Setting, pods: int, clocks: object) -> N
 
 def test_rollout_would_drop_without_what_was_added() -> None:
     before = Setting(surge=1 / 3, pre_stop_seconds=120, drain_seconds=5, stays_ready=True)
-    assert simulate(before, AWS_SUPPORT).dropped_percent > 5
-    assert simulate(replace(ALONE, min_ready_seconds=0), AWS_SUPPORT).dropped_percent > 5
+    assert simulate(before, LONGEST).dropped_percent > 5
+    assert simulate(replace(ALONE, min_ready_seconds=0), LONGEST).dropped_percent > 5
     # What the committed drain does not cover, and how long a drain would.
     assert simulate(COMMITTED, NOT_HEEDED_LONGEST).dropped_percent > 0
     assert simulate(replace(COMMITTED, drain_seconds=300), NOT_HEEDED_LONGEST).dropped_percent == 0
