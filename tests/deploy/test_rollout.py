@@ -19,10 +19,10 @@ from tests.deploy.manifests import (
 )
 from tests.deploy.simulate_rollout import (
     ALONE,
-    LONGEST,
     CLOCKS,
     COMMITTED,
     HOPED,
+    LONGEST,
     NOT_HEEDED,
     NOT_HEEDED_LONGEST,
     Setting,
