@@ -23,7 +23,10 @@ die() { echo "error: $*" >&2; exit 1; }
 
 # make passes on its own default, which no cluster can pull: it counts as not set.
 [[ ${IMAGE:-} == */* ]] || unset IMAGE
-given=$(for name in IMAGE COMPONENTS CERTIFICATE CLIENTS CANARY_IMAGE RUNBOOKS; do [ -z "${!name:-}" ] || declare -p "$name"; done)
+# What the environment has is put back over what the file sets.
+given=$(for name in IMAGE COMPONENTS CERTIFICATE CLIENTS CANARY_IMAGE RUNBOOKS; do
+    [ -z "${!name:-}" ] || declare -p "$name"
+done)
 # shellcheck source=/dev/null
 [ ! -f "${SITE:-$here/site.env}" ] || . "${SITE:-$here/site.env}"
 eval "$given"
@@ -42,13 +45,13 @@ for name in $chosen; do
     [[ " ${order[*]} " == *" $name "* ]] || die "received the component '$name', expected some of: ${order[*]}"
 done
 # Nodes in the cloud cannot pull what only this machine has.
-[[ $overlay == local || $image == */* ]] \
+[[ $overlay == local || $image == [!.]*/* ]] \
     || die "received IMAGE=$image, expected one in a registry, such as" \
         "IMAGE=<account>.dkr.ecr.us-east-1.amazonaws.com/mlzoomcamp-images:digit_recognizer-v1"
 [[ $chosen != *" tls "* || ${CERTIFICATE:-} == arn:* ]] \
     || die "tls needs CERTIFICATE=arn:aws:acm:<region>:<account>:certificate/<id>"
-[[ $chosen != *" known-clients "* || ${CLIENTS:-} =~ ^[0-9./,]+$ ]] \
-    || die "known-clients needs CLIENTS=<address>/<bits>, such as CLIENTS=203.0.113.7/32"
+[[ $chosen != *" known-clients "* || ${CLIENTS:-} =~ ^(([0-9]+\.){3}[0-9]+/[0-9]+,?)+$ ]] \
+    || die "received CLIENTS=${CLIENTS:-}; known-clients needs CLIENTS=<address>/<bits>, such as CLIENTS=203.0.113.7/32"
 [[ $chosen != *" canary "* || ${CANARY_IMAGE:-} == */* ]] || die "canary needs CANARY_IMAGE=<registry>/<repository>:<tag>"
 [[ $chosen != *" monitoring "* || ${RUNBOOKS:-} == https://* ]] \
     || die "monitoring needs RUNBOOKS=https://<where people read docs/runbook.md>"

@@ -79,6 +79,13 @@ def test_kustomization_for_gitops_renders_the_same(tmp_path: Path) -> None:
     ("overlay", "environment", "message"),
     [
         ("production", {"IMAGE": "digit_recognizer:v1"}, "expected one in a registry"),
+        # Where aws or curl found nothing, and only the rest of the line is left.
+        ("production", {"IMAGE": ".dkr.ecr.us-east-1.amazonaws.com/digits:v1"}, "expected one in a registry"),
+        (
+            "production",
+            {"IMAGE": IMAGE, "COMPONENTS": "known-clients", "CLIENTS": "/32"},
+            "known-clients needs CLIENTS=",
+        ),
         ("production", {"IMAGE": "registry/digits"}, "expected <registry>/<repository>:<tag>"),
         ("production", {"IMAGE": IMAGE, "COMPONENTS": "tls"}, "tls needs CERTIFICATE=arn:aws:acm"),
         ("production", {"IMAGE": IMAGE, "COMPONENTS": "canary"}, "canary needs CANARY_IMAGE="),
