@@ -122,9 +122,16 @@ sbom: .venv-tools/.ready ## Write reports/sbom.json: what the image installs, as
 audit: .venv-tools/.ready ## Ask for known holes in what the image installs
 	.venv-tools/bin/pip-audit --strict --require-hashes --disable-pip --requirement web_service/requirements.lock
 
+# One process a core takes one file of tests at a time; each has servers and networks of its own.
+PYTEST = $(PYTHON) -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 .PHONY: test
 test: lint ## Lint, check types and run every test
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
+
+.PHONY: check
+check: lint ## Check style, types and the quick tests of what changed since HEAD (ROOM=digits/preprocessing: of one room)
+	@tests=$$($(PYTHON) -m tests.changed $(ROOM)) && set -x && $(PYTEST) -m 'not slow' $(ARGS) $$tests
 
 .PHONY: lint
 lint: $(READY) ## Check style and types

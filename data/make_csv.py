@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from digits.data.files import replace_file
 from digits.data.images import NUM_PIXELS, PIXEL_NAMES
 
 # The originals' SHA-256: another copy of MNIST may be reordered, filtered or recompressed.
@@ -62,10 +63,9 @@ def format_csv(images: np.ndarray, labels: np.ndarray) -> bytes:
 
 def write_gzip(path: Path, content: bytes) -> None:
     """Write `content` compressed, without a time stamp or name, so that equal input gives equal bytes."""
-    unfinished = path.with_name(path.name + ".part")
-    # By zlib: the gzip module writes another header in each version of Python. wbits=31 is the gzip format.
-    unfinished.write_bytes(zlib.compress(content, level=9, wbits=31))
-    unfinished.replace(path)
+    with replace_file(path) as unfinished:
+        # By zlib: the gzip module writes another header in each version of Python. wbits=31 is the gzip format.
+        unfinished.write_bytes(zlib.compress(content, level=9, wbits=31))
 
 
 def main() -> None:

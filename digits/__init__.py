@@ -3,5 +3,5 @@
 errors <- data <- preprocessing <- { inference, networks, synthesis } <- training <- exploration
                                      inference <- scoring
 
-An arrow points from what is imported to who imports it. docs/architecture.md tells what each room holds.
+A room imports only rooms to its left. docs/architecture.md tells what each room holds.
 """

@@ -1,9 +1,10 @@
-"""What can go wrong, as one tree; every message says what came, what was expected and how to mend it.
+"""The exception tree. Every message says what came, what was expected and how to mend it.
 
 DigitsError
 └── InvalidInputError (also a ValueError)
-    ├── PixelError          a row or an image breaks the 28x28 contract
-    ├── DrawingError        an image file cannot be read as one picture
+    ├── ImageError          an image cannot be used
+    │   ├── PixelError      a row or an image breaks the 28x28 contract
+    │   └── DrawingError    an image file cannot be read as one picture
     ├── TableError          a table in Kaggle's layout has a wrong header, row or cell
     ├── DatasetError        a file cannot be read as labelled digits
     ├── ConfigurationError  a setting of training or serving is impossible
@@ -19,20 +20,21 @@ from contextlib import contextmanager
 
 
 class DigitsError(Exception):
-    """The root: catch this to catch everything that this project raises on purpose."""
+    """The root of everything that this project raises on purpose."""
 
 
 class InvalidInputError(DigitsError, ValueError):
     """The caller gave something that cannot be used."""
 
 
-class PixelError(InvalidInputError):
-    """A row or an image breaks the 28x28 contract.
+class ImageError(InvalidInputError):
+    """An image cannot be used.
 
     Attributes:
-        code: Machine-readable reason, e.g. `missing_pixel`.
-        field: The first pixel that is wrong, e.g. `pixel12`; None when it is the whole row.
+        message: What came and what was expected.
+        code: The reason for programs, such as `missing_pixel`.
         hint: How to mend it.
+        field: The first pixel that is wrong, such as `pixel12`; None if it is the whole image.
     """
 
     def __init__(self, message: str, *, code: str, hint: str, field: str | None = None) -> None:
@@ -43,20 +45,12 @@ class PixelError(InvalidInputError):
         self.hint = hint
 
 
-class DrawingError(InvalidInputError):
-    """An image file cannot be read as one picture.
+class PixelError(ImageError):
+    """A row or an image breaks the 28x28 contract."""
 
-    Attributes:
-        message: What came and what was expected.
-        code: Machine-readable reason, e.g. `not_an_image`.
-        hint: How to mend it.
-    """
 
-    def __init__(self, message: str, *, code: str, hint: str) -> None:
-        super().__init__(f"{message} {hint}")
-        self.message = message
-        self.code = code
-        self.hint = hint
+class DrawingError(ImageError):
+    """An image file cannot be read as one picture."""
 
 
 class TableError(InvalidInputError):
@@ -104,10 +98,10 @@ class ServingGraphError(ArtifactError):
 
 @contextmanager
 def end_in_one_line(interrupted: str) -> Iterator[None]:
-    """End a command that a user's mistake stopped with its message in place of a traceback.
+    """End a command with one line in place of a traceback, if a user's mistake stopped it.
 
     Args:
-        interrupted: What to say after Ctrl-C, and after a kill that leaves time to tidy up.
+        interrupted: What to print after Ctrl-C or SIGTERM.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -2,8 +2,11 @@
 
 import gzip
 import os
+import runpy
+import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
@@ -36,6 +39,12 @@ class Blocker:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, Blocker())
 """
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files with slow tests first: a process must not begin with one when the others have finished."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")
@@ -90,31 +99,40 @@ def shared_artifact(
 
 
 @pytest.fixture(scope="session")
-def tiny_acceptance_network(tiny_network: "keras.Model") -> "keras.Model":
-    """What the tiny network says of the digit 0, in place of an acceptance."""
+def tiny_rejector(tiny_network: "keras.Model") -> "keras.Model":
+    """The tiny network's probability of the digit 0, in place of the probability that an image is a digit."""
     import keras
 
     return keras.Model(tiny_network.input, tiny_network.output[:, :1])
 
 
 @pytest.fixture(scope="session")
-def tiny_graph(tiny_acceptance_network: "keras.Model", small_batch: NDArray[np.float32]) -> bytes:
-    """The same as ONNX."""
+def tiny_rejector_graph(tiny_rejector: "keras.Model", small_batch: NDArray[np.float32]) -> bytes:
+    """The tiny rejector as ONNX."""
     from digits.training.export import export_graph
 
-    return export_graph(tiny_acceptance_network, small_batch)[0]
+    return export_graph(tiny_rejector, small_batch)[0]
 
 
 @pytest.fixture
-def judging_artifact(
-    tmp_path: Path, tiny_network: "keras.Model", tiny_graph: bytes, small_batch: NDArray[np.float32]
+def artifact_with_rejector(
+    tmp_path: Path, tiny_network: "keras.Model", tiny_rejector_graph: bytes, small_batch: NDArray[np.float32]
 ) -> Path:
-    """An artifact with an acceptance network, which accepts nothing."""
+    """An artifact with a rejector, which accepts nothing."""
     from digits.training.export import write_artifact
 
     provenance = {"acceptance": {"thresholds": {"acceptance": 0.9, "confidence": 0.2}}, "note": "kept"}
-    write_artifact(tmp_path / "judging.h5", tiny_network, provenance, small_batch, tiny_graph)
-    return tmp_path / "judging.h5"
+    path = tmp_path / "with-rejector.h5"
+    write_artifact(path, tiny_network, provenance, small_batch, tiny_rejector_graph)
+    return path
+
+
+@pytest.fixture
+def keras_file(tiny_network: "keras.Model", tmp_path: Path) -> Path:
+    """The tiny network as Keras saves it: no serving graph."""
+    path = tmp_path / "elsewhere.h5"
+    tiny_network.save(path)
+    return path
 
 
 @pytest.fixture
@@ -123,6 +141,38 @@ def artifact_path(shared_artifact: Path, tmp_path: Path) -> Path:
     path = tmp_path / "tiny.h5"
     path.write_bytes(shared_artifact.read_bytes())
     return path
+
+
+@pytest.fixture
+def run_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunPython:
+    """Run a module or a script with arguments as the command that it is, in this process.
+
+    A new interpreter would import TensorFlow first, which takes four seconds.
+    """
+
+    def run(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        command = [name, *map(str, arguments)]
+        monkeypatch.setattr(sys, "argv", command)
+        monkeypatch.chdir(ROOT)
+        capsys.readouterr()
+        handler = signal.getsignal(signal.SIGTERM)
+        status: str | int | None = 0
+        try:
+            # It was imported before, and runs once more under the name `__main__`.
+            with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
+                start = runpy.run_path if name.endswith(".py") else runpy.run_module
+                start(name, run_name="__main__")
+        except SystemExit as ended:
+            status = ended.code
+        finally:
+            signal.signal(signal.SIGTERM, handler)
+        printed, errors = capsys.readouterr()
+        # The interpreter prints a message and exits with 1.
+        if isinstance(status, str):
+            status, errors = 1, f"{errors}{status}\n"
+        return subprocess.CompletedProcess(command, status or 0, printed, errors)
+
+    return run
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The arrows of docs/architecture.md, read from the source: which room imports which. Deferred imports count, too."""
 
 import ast
+import importlib
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,20 @@ def find_circle_free_order(arrows: dict[str, set[str]]) -> None:
         free = {name for name, needed in waiting.items() if not needed & waiting.keys()}
         assert free, f"circle among {sorted(waiting)}"
         waiting = {name: needed for name, needed in waiting.items() if name not in free}
+
+
+def test_rooms_import_of_each_other_only_what_a_room_names() -> None:
+    """Three rooms name the modules that are meant for others; what is not named is the room's own."""
+    named = {room: importlib.import_module(f"digits.{room}").__all__ for room in ("data", "preprocessing", "inference")}
+    modules = {**list_modules(ROOT / "digits"), **list_modules(ROOT / "web_service/app")}
+    foreign = [
+        f"{module} imports {name}"
+        for module, imports in modules.items()
+        for name in imports
+        if name.startswith("digits.") and (parts := name.split("."))[1] in named and module.split(".")[0] != parts[1]
+        if parts[2] not in named[parts[1]]
+    ]
+    assert foreign == []
 
 
 def test_package_imports_neither_the_service_nor_the_experiment() -> None:

@@ -29,8 +29,9 @@ PROMISED = (
 )
 
 
-# Where `make test` runs the tests, its own flags must not reach the make that they start.
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
+# Where `make test` runs the tests, neither its flags nor its variables may reach the make that they start.
+VARIABLES = {"MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", *re.findall(r"\$\((?:if \$\()?([A-Z_]+)", MAKEFILE)}
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in VARIABLES}
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -58,6 +59,13 @@ def test_documents_name_only_make_targets_that_exist(document):
 def test_documents_link_only_to_files_that_exist(document):
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text())
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_training_document_lists_every_option():
+    options = re.findall(r'add_argument\(\s*"(--[\w-]+)"', (ROOT / "train.py").read_text())
+    listed = re.findall(r"^\| `(--[\w-]+)` \|", (ROOT / "docs/training.md").read_text(), re.MULTILINE)
+    assert options
+    assert listed == options
 
 
 def _find_code(markdown: str) -> list[str]:

@@ -5,7 +5,7 @@ Northcutt, Athalye and Mueller, "Pervasive Label Errors in Test Sets Destabilize
 fewer than three of the five confirmed the label, counted from the votes at github.com/cleanlab/label-errors.
 
 `READINGS` is our own reading, by eye, of the digits that a network had misread or nearly so: what we would have written
-on the label, or both digits where we could not tell. Who reads more pictures may add to it.
+on the label, or both digits where we could not tell. More readings may be added.
 """
 
 LABEL_ERRORS = frozenset(

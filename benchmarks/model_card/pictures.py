@@ -1,4 +1,4 @@
-"""The pictures of docs/model-card.md. Colours of Okabe and Ito, which the colour-blind tell apart."""
+"""The pictures of docs/model-card.md."""
 
 from pathlib import Path
 
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from benchmarks.reading.corruptions import CORRUPTIONS, corrupt
 from benchmarks.results import Row
 from digits.training.metrics import NUM_CALIBRATION_BINS, measure_calibration_error
+from digits.training.palette import BLUE, GREY, ORANGE
 from digits.training.reports import draw_confusion_matrix, draw_misread_digits
 
-BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#666666"
 DIGITS_IN_A_STRIP = 8
 
 

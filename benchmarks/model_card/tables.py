@@ -93,10 +93,10 @@ def make_lines(measured: Measured) -> str:
         [f"model `{measured.line_version}`", ""],
         [
             ["made-up lines that it learnt from", f"{config['num_lines']:,}, {config['epochs']} times each"],
-            ["made-up lines of held-out digits that it reads", f"{100 * found['lines_read']:.1f} %"],
+            ["made-up lines of held-out digits that it reads without a mistake", f"{100 * found['lines_read']:.1f} %"],
             ["parameters", f"{network['parameters']:,}"],
             ["multiply-adds for a line 224 pixels wide", f"{network['multiply_adds']:,}"],
-            ["making them up and training", _say_minutes(found)],
+            ["making the lines up and training", _say_minutes(found)],
         ],
     )
 
@@ -162,7 +162,7 @@ def list_confusions(measured: Measured) -> str:
     pairs = Counter(zip(measured.labels[misread].tolist(), answers[misread].tolist(), strict=True))
     ranked = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))
     return (
-        "Label as answer: "
+        "Each label, and what it was read as: "
         + ", ".join(
             f"{label} as {answer}" + (f" ({times} times)" if times > 1 else "") for (label, answer), times in ranked
         )
@@ -188,7 +188,10 @@ def make_labels(measured: Measured) -> str:
     header = ["row of test.csv", "label", "model (confidence)", "our reading of the picture", "among the 15"]
     known = sum(index in LABEL_ERRORS for index in misread)
     agreed = sum(READINGS.get(index) == str(answers[index]) for index in misread)
-    summary = f"Of the {len(misread)} misread digits {known} are among the 15; {agreed} the model reads as we do."
+    summary = (
+        f"Of the {len(misread)} misread digits, {known} are among the 15. The model reads {agreed} of the "
+        f"{len(misread)} as we do."
+    )
     return f"{make_table(header, rows)}\n\n{summary}"
 
 
@@ -228,7 +231,8 @@ def make_rejection(measured: Measured) -> str:
 
 
 def _name_column(column: str) -> str:
-    words = column.removeprefix("num_").replace("_", " ")
+    words = "number" if column == "num" else column.removeprefix("num_").replace("_", " ")
+    words = words.replace("auroc ", "AUROC against ")
     return words.replace(" percent", " (%)") if words.endswith(" percent") else words
 
 

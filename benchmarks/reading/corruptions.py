@@ -51,7 +51,7 @@ def _add_impulse_noise(images: Greys, rng: Generator) -> Greys:
 
 
 def _blur_by_glass(images: Greys, rng: Generator) -> Greys:
-    """Blur, swap pixels with a neighbour above or left in two passes from the end, each time or not, blur again."""
+    """Blur, swap about half of the pixels with the one above or left of them in two passes from the end, blur again."""
     # The digits stand last, so that one step of the walk is one operation on all of them.
     pixels = np.moveaxis(np.floor(_smooth(images, 0.7) * MAX_PIXEL), 0, -1).copy()
     digits = np.arange(len(images))

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from benchmarks import ROOT
-from digits.data.image_file import decode_drawing
+from digits.data.image_file import decode_picture
 from digits.data.images import MAX_PIXEL, SIZE
 
 Drawing = NDArray[np.uint8]
@@ -30,16 +30,16 @@ FONT_PACKAGES = ("fonts-dejavu-core", "fonts-dejavu-extra", "fonts-freefont-ttf"
 _ENLARGED = 4  # Times MNIST's size, where a digit's skeleton is found.
 
 
-def read_pen_strokes(path: Path = PEN_DIGITS) -> tuple[list[list[NDArray[np.float32]]], NDArray[np.int64]]:
-    """Read pen digits.
+def read_pen_strokes(path: Path = PEN_DIGITS) -> tuple[list[list[NDArray[np.float32]]], NDArray[np.str_]]:
+    """Read pen digits or letters.
 
     Returns:
-        For each digit its strokes, float32 `(n, 2)`, x to the right and y down; and int64 labels.
+        For each drawing its strokes, float32 `(n, 2)`, x to the right and y down; and its label.
     """
     with np.load(path) as arrays:
         strokes = np.split(arrays["points"], np.cumsum(arrays["stroke_lengths"])[:-1])
         ends = np.cumsum(arrays["drawing_strokes"])
-        labels = arrays["labels"].astype(np.int64)
+        labels = arrays["labels"].astype(np.str_)
     return [strokes[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)], labels
 
 
@@ -196,7 +196,7 @@ def photograph(brightness: Ink, rng: np.random.Generator) -> Drawing:
     seen = ndimage.gaussian_filter(brightness, 1.2) * 0.8 + rng.normal(0, 0.04, brightness.shape)
     file = BytesIO()
     Image.fromarray(finish(seen)).save(file, "JPEG", quality=60)
-    return decode_drawing(file.getvalue())
+    return decode_picture(file.getvalue()).luminance
 
 
 def finish(brightness: NDArray[np.floating]) -> Drawing:

@@ -44,7 +44,7 @@ class Measurement:
 
     Attributes:
         row: Its name.
-        num_digits: That were read.
+        num_digits: How many digits were read.
         num_errors: That were misread.
         num_errors_alone: That the classifier misreads by itself.
         model: The versions of both networks.
@@ -84,11 +84,11 @@ def load_pen_digits(networks: Networks, pen: float = 0.1) -> Digits:
         uint8 `(2798, 28, 28)` and int64 labels.
     """
     drawings, labels = read_pen_strokes()
-    return normalise((draw_strokes(strokes, pen) for strokes in drawings), networks), labels
+    return normalise((draw_strokes(strokes, pen) for strokes in drawings), networks), labels.astype(np.int64)
 
 
 def normalise(drawings: Iterable[Drawing], networks: Networks) -> NDArray[np.uint8]:
-    """Return what the networks see in the end, uint8 `(n, 28, 28)`: what they doubt is looked at once more."""
+    """Return the images that the networks read, uint8 `(n, 28, 28)`; a doubtful drawing without its background."""
     return np.stack([read_drawing(one, networks.classifier, networks.line_reader).image for one in drawings])
 
 

@@ -4,9 +4,9 @@ A line has a pen and a slant of its own. The pen presses unevenly, digits differ
 often small, stops and dashes stand among them, and the paper is printed with waves, rulings and grain, and scanned a
 little blurred.
 
-`python -m benchmarks.reading.handwriting` shows, for each contrast to the paper's noise that
-`digits.preprocessing.binarise` might ask of ink, how many amounts would be taken for bare paper, and how much bare
-paper for ink.
+`python -m benchmarks.reading.handwriting` tries several values of the least contrast between ink and the
+paper's noise in `digits.preprocessing.binarise`. It shows for each how many amounts would be taken for bare paper, and
+how much bare paper for ink.
 """
 
 from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 Writes rejection.csv here and docs/model-card/rejection.png. Needs Debian's package `dataset-fashion-mnist`, and
 `../shared/drawings`, which is no part of this project. Both are for measuring only: the model was taught on images made
-up by `digits.synthesis.negatives` alone. Images are judged as `POST /predict/image` judges them, where two networks
+up by `digits.synthesis.negatives` alone. Images are verdicts as `POST /predict/image` judges them, where two networks
 read.
 """
 
@@ -34,6 +34,7 @@ from digits.data.dataset import read_labelled_images
 from digits.data.images import SIZE, make_batch
 from digits.inference.digit_reader import read_digits
 from digits.preprocessing.digit_image import normalise_drawing
+from digits.training.palette import BLUE, GREY, ORANGE
 
 Images = NDArray[np.uint8]
 
@@ -47,8 +48,8 @@ _NUM_PAPERS = 50
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What the model said of a set.
+class Verdicts:
+    """Which images of a set were accepted.
 
     Attributes:
         acceptance: float32 `(n,)` in [0, 1].
@@ -69,12 +70,7 @@ def read_fashion(path: Path = FASHION) -> Images:
 
 def read_letters(path: Path = PEN_LETTERS) -> list[list[NDArray[np.float32]]]:
     """Read the strokes of the pen letters, look-alikes left out."""
-    with np.load(path) as arrays:
-        strokes = np.split(arrays["points"], np.cumsum(arrays["stroke_lengths"])[:-1])
-        ends = np.cumsum(arrays["drawing_strokes"])
-        labels = [str(label) for label in arrays["labels"]]
-    starts = [0, *ends[:-1]]
-    return [strokes[a:b] for a, b, label in zip(starts, ends, labels, strict=True) if label not in LOOK_ALIKES]
+    return [strokes for strokes, label in zip(*read_pen_strokes(path), strict=True) if str(label) not in LOOK_ALIKES]
 
 
 def draw_all(drawings: list[list[NDArray[np.float32]]]) -> Images:
@@ -99,7 +95,7 @@ def _draw_papers() -> Iterator[Images]:
             yield finish(0.8 * paper + noise)
 
 
-def judge_images(networks: Networks, images: Images) -> Judged:
+def reject_images(networks: Networks, images: Images) -> Verdicts:
     """Ask the model."""
     classifier = networks.classifier
     acceptances, reasons = [], []
@@ -113,38 +109,38 @@ def judge_images(networks: Networks, images: Images) -> Judged:
             )
         acceptances.append(acceptance)
         reasons += read_digits(part, classifier, networks.line_reader)[1]
-    return Judged(np.concatenate(acceptances), np.array([reason is None for reason in reasons]))
+    return Verdicts(np.concatenate(acceptances), np.array([reason is None for reason in reasons]))
 
 
-def measure_auroc(digits: Judged, others: Judged) -> float:
+def measure_auroc(digits: Verdicts, others: Verdicts) -> float:
     """Return how often a digit's acceptance is above another image's, in [0, 1]."""
     is_digit = np.repeat([True, False], [len(digits.acceptance), len(others.acceptance)])
     return float(roc_auc_score(is_digit, np.concatenate([digits.acceptance, others.acceptance])))
 
 
-def make_row(name: str, judged: dict[str, Judged], model: str) -> dict[str, str]:
+def make_row(name: str, verdicts: dict[str, Verdicts], model: str) -> dict[str, str]:
     """Return a line of the table; a set of digits has no AUROC."""
-    row = {"row": name, "num_images": str(len(judged[name].is_accepted))}
-    row["accepted_percent"] = f"{100 * judged[name].is_accepted.mean():.2f}"
+    row = {"row": name, "num_images": str(len(verdicts[name].is_accepted))}
+    row["accepted_percent"] = f"{100 * verdicts[name].is_accepted.mean():.2f}"
     for column, digits in (("auroc_test_digits_percent", TEST), ("auroc_pen_digits_percent", PEN)):
         is_measured = name in (LETTERS, SHIRTS)
-        row[column] = f"{100 * measure_auroc(judged[digits], judged[name]):.2f}" if is_measured else ""
+        row[column] = f"{100 * measure_auroc(verdicts[digits], verdicts[name]):.2f}" if is_measured else ""
     return row | {"model": model}
 
 
-def draw_curve(judged: dict[str, Judged], threshold: float) -> Figure:
+def draw_curve(verdicts: dict[str, Verdicts], threshold: float) -> Figure:
     """Draw, for every threshold, how many digits it refuses and how many others it accepts."""
     figure = Figure(figsize=(6, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    digits = np.sort(judged[TEST].acceptance)
+    digits = np.sort(verdicts[TEST].acceptance)
     refused = np.arange(len(digits)) / len(digits)
-    for name, colour in ((LETTERS, "#0072B2"), (SHIRTS, "#E69F00")):
-        others = np.sort(judged[name].acceptance)
+    for name, colour in ((LETTERS, BLUE), (SHIRTS, ORANGE)):
+        others = np.sort(verdicts[name].acceptance)
         accepted = 1 - np.searchsorted(others, digits) / len(others)
         axes.plot(100 * refused, 100 * accepted, color=colour, label=name)
     here = 100 * float((digits < threshold).mean())
-    axes.axvline(here, color="#666666", linestyle="--", linewidth=1, label="the model's threshold")
+    axes.axvline(here, color=GREY, linestyle="--", linewidth=1, label="the model's threshold")
     axes.set(xlabel="test digits refused (%)", ylabel="others accepted (%)", xlim=(0, 5), ylim=(0, None))
     axes.legend()
     return figure
@@ -165,11 +161,11 @@ def main() -> None:
         SHIRTS: read_fashion(),
         BLANKS: make_blanks(),
     }
-    judged = {name: judge_images(networks, part) for name, part in images.items()}
-    rows = [make_row(name, judged, networks.version) for name in images]
+    verdicts = {name: reject_images(networks, part) for name, part in images.items()}
+    rows = [make_row(name, verdicts, networks.version) for name in images]
     write_rows(arguments.output, rows)
     arguments.picture.parent.mkdir(parents=True, exist_ok=True)
-    draw_curve(judged, networks.classifier.thresholds.acceptance).savefig(arguments.picture, dpi=150)
+    draw_curve(verdicts, networks.classifier.thresholds.acceptance).savefig(arguments.picture, dpi=150)
     for row in rows:
         print("  ".join(f"{name} {value}" for name, value in row.items() if value))
 

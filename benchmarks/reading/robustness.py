@@ -51,7 +51,7 @@ def measure_robustness(
     """Measure a network on changed digits.
 
     Args:
-        predict: float32 `(n, 28, 28, 1)` in [0, 1] to probabilities `(n, 10)`; asked for 500 digits at a time.
+        predict: float32 `(n, 28, 28, 1)` in [0, 1] to probabilities `(n, 10)`; it gets 500 digits at a time.
         images: uint8 `(n, 28, 28)`, 0-255, that the network was not trained on.
         labels: int64 `(n,)`, 0-9.
         seed: Of the corruptions.

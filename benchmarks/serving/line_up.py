@@ -1,4 +1,4 @@
-"""Who is measured by serving.py, and how each is installed, started and asked."""
+"""The servers that `benchmarks.serving.compare` measures: how each is installed, started and called."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ JSON, BYTES = "application/json", "application/octet-stream"
 
 @dataclass(frozen=True)
 class Contender:
-    """How one server is installed, started and asked."""
+    """How one server is installed, started and called."""
 
     name: str
     command: tuple[str, ...]

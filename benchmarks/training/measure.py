@@ -89,7 +89,7 @@ def measure_model(path: Path, scored: LabelledImages) -> dict[str, object]:
         or provenance["scored_on"]["sha256"] != scored.sha256
     ):
         sys.exit(f"error: {path} was trained with another configuration or scored on other digits; `make run_train`.")
-    # A run that was resumed does not know what it took as a whole.
+    # A resumed run does not know how long the whole training took.
     seconds = None if provenance["resumed"] else provenance["training_seconds"]
     return describe("default", config, "test", load_network(path), scored, seconds)
 

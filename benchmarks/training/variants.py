@@ -15,24 +15,23 @@ from digits.data.dataset import LabelledImages
 from digits.data.images import BATCH_SHAPE, NUM_CLASSES
 from digits.networks.classifier import LOGITS_NAME, add_residual_block, build_network, subtract_surroundings
 from digits.synthesis.stroke_variants import StrokeVariants
-from digits.training.augmentation import Distortion
+from digits.training.augmentation import NO_DISTURBANCE, Distortion, Disturbance
 from digits.training.checkpoint import History
 from digits.training.classifier import (
     FAST,
     TrainingConfig,
     add_variants,
-    configure_optimizer,
     fit_network,
     make_batches,
     recompute_statistics,
 )
-from digits.training.disturbance import NO_DISTURBANCE, Disturbance
+from digits.training.settings import make_optimizer
 
 _PEER_SHARE = 0.5
 
 
 def build_stages(*stages: tuple[int, ...], dropout: float = 0.0) -> keras.Model:
-    """Build a network like the shipped one, its residual blocks' channels given; each further stage halves the maps."""
+    """Build a network like the shipped one with other channels; each further stage halves the maps."""
     pixels = keras.Input(BATCH_SHAPE, name="pixels")
     x = layers.Conv2D(stages[0][0], 5, strides=2, use_bias=False)(subtract_surroundings(pixels))
     x = layers.ReLU()(layers.BatchNormalization()(x))
@@ -52,14 +51,14 @@ def fit_beside_peer(
     """Train the network beside another, each taught half by the label and half by what the other answers.
 
     Deep mutual learning (Zhang et al., arXiv 1706.00384). Takes what `fit_network` takes, but writes no checkpoint and
-    resumes nothing; the other network is let go at the end.
+    resumes nothing; the other network is dropped at the end.
     """
     del checkpoint, resume
     taught = add_variants(digits, config)
     steps_per_epoch = len(taught) // config.batch_size
     both = _join_logits(network, keras.models.clone_model(network))
     both.compile(
-        optimizer=configure_optimizer(config, num_steps=config.epochs * steps_per_epoch),
+        optimizer=make_optimizer(config, config.epochs * steps_per_epoch),
         loss=compute_mutual_loss,
     )
     fitted = both.fit(

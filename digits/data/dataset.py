@@ -1,6 +1,6 @@
-"""CSV -> images and labels, in Kaggle's digit-recognizer layout; plain or .gz.
+"""Read images and labels from a CSV in Kaggle's digit-recognizer layout, plain or .gz.
 
-Every cell is checked (`digits.data.kaggle_csv`): an error names file, row and column.
+`data.kaggle_csv` checks every cell; an error names file, row and column.
 """
 
 import gzip
@@ -28,7 +28,7 @@ class LabelledImages:
     Attributes:
         images: uint8 `(n, 28, 28)`, 0-255.
         labels: int64 `(n,)`, 0-9.
-        sha256: Of the file that they were read from.
+        sha256: The SHA-256 of the file.
     """
 
     images: NDArray[np.uint8]
@@ -77,11 +77,11 @@ def _read_cells(path: Path, names: tuple[str, ...]) -> NDArray[np.uint8]:
 
 @contextmanager
 def _open_text(path: Path) -> Iterator[TextIO]:
-    """Open a plain or compressed file; its first bytes tell which, because names get changed on the way."""
+    """Open a plain or compressed file. Its first bytes tell which, because names get changed."""
     with path.open("rb") as file:
         is_gzip = file.peek(2)[:2] == b"\x1f\x8b"
         stream = gzip.GzipFile(fileobj=file) if is_gzip else file
-        # utf-8-sig: Excel begins a UTF-8 file with a byte order mark.
+        # utf-8-sig, because Excel begins a UTF-8 file with a byte order mark.
         with io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
             yield text
 

@@ -1,11 +1,13 @@
-"""An image file as people send it -> a drawing: uint8 luminance, 0 black to 255 white.
+"""Decode an image file as people send it into luminance, 0 black to 255 white.
 
-Bytes from strangers meet a decoder here and nowhere else: Pillow reads six formats and no more, sizes are checked
-before pixels are decoded, and whatever Pillow raises leaves as a `DrawingError`.
+No other module decodes bytes from strangers. Pillow reads six formats and no more, sizes are checked before pixels are
+decoded, and whatever Pillow raises becomes a `DrawingError`.
 """
 
 import warnings
+from dataclasses import dataclass
 from io import BytesIO
+from math import ceil
 from struct import unpack_from
 
 import numpy as np
@@ -15,8 +17,8 @@ from PIL import ExifTags, Image
 from digits.errors import DrawingError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-MAX_DRAWING_PIXELS = 16_000_000  # A phone's 12 megapixels, and no more than about 130 MB while they are decoded.
-MAX_DRAWING_SIDE = 1024  # Of what comes out: enough for a digit that takes a thirtieth of a photo's width.
+MAX_DRAWING_PIXELS = 16_000_000  # A phone's 12 megapixels fit; decoding so many takes about 130 MB.
+MAX_DRAWING_SIDE = 1024  # Pixels; enough to read a digit that takes a thirtieth of a photo's width.
 
 _STRIP_ROWS = 256
 _TIFF_TILE_TAGS = frozenset({322, 323})
@@ -31,34 +33,45 @@ _TURNS = {
 }
 
 
-def decode_drawing(encoded: bytes, max_pixels: int = MAX_DRAWING_PIXELS) -> NDArray[np.uint8]:
-    """Decode an image file: upright, transparency laid on paper, large ones reduced by area.
+@dataclass(frozen=True)
+class Picture:
+    """A decoded image file.
 
-    Transparency is laid on white, as a browser shows it; on black where all ink is light, which white would hide.
+    Attributes:
+        luminance: uint8 `(height, width)`, 0 black to 255 white, the longer side at most 1,024.
+        scale: How many of the file's own pixels one of these is wide.
+    """
+
+    luminance: NDArray[np.uint8]
+    scale: int
+
+
+def decode_picture(encoded: bytes, max_pixels: int = MAX_DRAWING_PIXELS) -> Picture:
+    """Decode an image file upright, lay transparency on paper, and reduce a large picture by area.
+
+    Transparency is laid on white, as a browser shows it, or on black if all ink is light, because white would hide it.
 
     Args:
         encoded: A PNG, JPEG, WebP, GIF, BMP or TIFF with one picture, of any depth and colour model.
-        max_pixels: More than these are refused before they are decoded; fewer are taken of what needs more memory,
-            WebP a third, CMYK and TIFF with 16 bits a colour half.
-
-    Returns:
-        uint8 `(height, width)`, luminance 0 black to 255 white, the longer side at most 1,024.
+        max_pixels: A picture with more is refused before it is decoded. The limit is a third for WebP and a half for
+            CMYK and for TIFF with 16 bits a colour, because they need more memory.
 
     Raises:
         DrawingError: If the file is none of these, broken, animated, in tiles, empty or too large.
     """
     image = _open_image(encoded)
+    longer_side = max(image.size)
     _check_size(image, max_pixels)
     try:
         _check_single(image)
         if image.format == "TIFF":
             _check_strips(encoded)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Of odd metadata, a line each in the log.
-            # A JPEG decoder can leave out detail; others ignore it.
+            warnings.simplefilter("ignore")  # Odd metadata would leave a line each in the log.
+            # A JPEG decoder can leave out detail; the others ignore this.
             image.draft("L", (MAX_DRAWING_SIDE, MAX_DRAWING_SIDE))
             image.load()
-            return _read_luminance(image)
+            luminance = _read_luminance(image)
     except DrawingError:
         raise
     # Decoders raise a dozen unrelated types for broken pixels.
@@ -68,15 +81,8 @@ def decode_drawing(encoded: bytes, max_pixels: int = MAX_DRAWING_PIXELS) -> NDAr
             code="broken_image",
             hint="It may be cut off; save or send it again.",
         ) from error
-
-
-def measure_longer_side(encoded: bytes) -> int:
-    """Return the longer side of a picture in its own pixels, from its header: what a reduced drawing is scaled back by.
-
-    Raises:
-        DrawingError: If the file is no image.
-    """
-    return max(_open_image(encoded).size)
+    # It was reduced by a whole number; its last pixel may stand for fewer.
+    return Picture(luminance, ceil(longer_side / max(luminance.shape)))
 
 
 def _open_image(encoded: bytes) -> Image.Image:
@@ -86,11 +92,11 @@ def _open_image(encoded: bytes) -> Image.Image:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Of large sizes, which are checked next, and of odd metadata.
+            warnings.simplefilter("ignore")  # Sizes are checked next, and odd metadata does not matter.
             return Image.open(BytesIO(encoded), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise DrawingError(f"{error}", code="image_too_large", hint="Reduce it.") from error
-    # As with pixels: struct.error, OverflowError and others come through for broken headers.
+    # Broken headers raise struct.error, OverflowError and others.
     except Exception as error:
         raise DrawingError(
             f"Received {len(encoded):,} bytes that are no image, expected a PNG, JPEG, WebP, GIF, BMP or TIFF.",
@@ -118,20 +124,20 @@ def _check_size(image: Image.Image, max_pixels: int) -> None:
 
 
 def _weigh_pixel(image: Image.Image) -> int:
-    """Return what decoding a pixel takes, in pixels of 4 to 8 bytes, as most formats need."""
-    # Four copies of 4 bytes in Pillow's decoder.
+    """Return the memory that decoding a pixel takes, in units of the 4 to 8 bytes that most formats need."""
+    # Pillow's decoder holds four copies of 4 bytes.
     if image.format == "WEBP":
         return 3
-    # All coefficients of a progressive JPEG, or a TIFF that is one strip, beside the picture itself.
+    # Beside the picture there are all coefficients of a progressive JPEG, or the one strip of a TIFF.
     is_deep = image.format == "TIFF" and image.mode in {"RGB", "RGBA"} and ";16" in str(getattr(image, "tile", ""))
     return 2 if is_deep or image.mode == "CMYK" else 1
 
 
 def _check_strips(encoded: bytes) -> None:
-    """Refuse a TIFF in tiles, which may be of any size in a small picture, and are unpacked whole."""
-    # Read here: Pillow leaves out tags of types that it does not know, and libtiff does not.
+    """Refuse a TIFF in tiles. They may be of any size in a small picture, and are unpacked whole."""
+    # The tags are read here, because Pillow leaves out those of unknown types and libtiff does not.
     order = "<" if encoded.startswith(b"II") else ">"
-    is_big = 43 in encoded[2:4]  # BigTIFF, with longer numbers.
+    is_big = 43 in encoded[2:4]  # BigTIFF has longer numbers.
     place, size_format, step = (8, "Q", 20) if is_big else (4, "I", 12)
     (start,) = unpack_from(order + size_format, encoded, place)
     (num_tags,) = unpack_from(order + ("Q" if is_big else "H"), encoded, start)
@@ -168,7 +174,7 @@ def _read_luminance(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _reduce(image: Image.Image, mode: str, factor: int) -> NDArray[np.uint8]:
-    """Convert and reduce in strips: a copy of all pixels in another mode would double or triple the memory."""
+    """Convert and reduce in strips, because a copy of all pixels in another mode would double or triple the memory."""
     width, height = image.size
     rows = factor * max(_STRIP_ROWS // factor, 1)
     strips = []
@@ -187,16 +193,16 @@ def _reduce(image: Image.Image, mode: str, factor: int) -> NDArray[np.uint8]:
 def _lay_on_paper(premultiplied: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Composite uint8 `(height, width, 2)`, luminance times opacity and opacity, on white or black paper."""
     opacity = premultiplied[..., 1]
-    covered = np.minimum(premultiplied[..., 0], opacity)  # Rounding may leave it one above.
+    covered = np.minimum(premultiplied[..., 0], opacity)  # Rounding may make the product larger by one.
     opaque = opacity > opacity.max() / 2
-    # Dark ink on a light sheet with transparent corners has dark pixels, and so stays on white.
+    # A light sheet with dark ink and transparent corners has dark pixels, and so is laid on white.
     luminance = covered[opaque] / opacity[opaque]
     only_light_ink = opaque.mean() < 2 / 3 and opaque.any() and np.percentile(luminance, 2) > 0.5
     return covered if only_light_ink else covered + (255 - opacity)
 
 
 def _read_deep(image: Image.Image, factor: int) -> NDArray[np.uint8]:
-    """Scale more than 8 bits to 8: 16 bits by their range, 32 bits and fractions by the values that occur."""
+    """Scale more than 8 bits to 8: 16 bits by their range, 32 bits and fractions by the smallest and largest value."""
     if image.mode.startswith("I;16"):
         return _reduce(image, "L", factor)
     values = np.nan_to_num(np.asarray(image.reduce(factor), np.float64))

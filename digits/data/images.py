@@ -1,4 +1,4 @@
-"""The 28x28 contract: the only place that knows what a pixel, an image and a batch are.
+"""The 28x28 contract: what a pixel, an image and a batch are.
 
 A pixel is an integer 0-255, where 0 is paper and 255 is ink. An image is uint8 `(28, 28)`; pixel x of a row of 784
 stands at row x // 28, column x % 28. A batch is float32 `(n, 28, 28, 1)` in [0, 1].
@@ -35,12 +35,20 @@ def make_batch(images: NDArray[np.integer] | NDArray[np.floating]) -> NDArray[np
             code="wrong_shape",
             hint="Reshape or resize them to 28x28.",
         )
-    batch: NDArray[np.float32] = np.multiply(images, np.float32(1 / MAX_PIXEL), dtype=np.float32)
-    return batch.reshape(-1, *BATCH_SHAPE)
+    return scale_pixels(images).reshape(-1, *BATCH_SHAPE)
+
+
+def scale_pixels(pixels: NDArray[np.integer] | NDArray[np.floating]) -> NDArray[np.float32]:
+    """Scale numbers 0-255 to float32 in [0, 1]; training and serving call this, so that they agree to the last bit.
+
+    It divides, because multiplying by 1/255 rounds 126 of the 256 levels to another float32.
+    """
+    scaled: NDArray[np.float32] = np.divide(pixels, np.float32(MAX_PIXEL), dtype=np.float32)
+    return scaled
 
 
 def draw_one() -> NDArray[np.uint8]:
-    """Draw the simplest 1, a stroke with soft edges: a known digit for readiness checks and examples.
+    """Draw a plain 1, a stroke with soft edges, as a known digit for readiness checks and examples.
 
     Returns:
         uint8 `(28, 28)`.

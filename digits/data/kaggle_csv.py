@@ -1,7 +1,7 @@
 """Tables in Kaggle's digit-recognizer layout: a header that names the columns, then one digit a row.
 
-Columns are read by name, so their order does not matter. Every cell is checked: an error names row and column.
-By the csv module and not by pandas, which guesses what a cell means, cuts a row that is too long, and needs three times
+Columns are read by name, so their order does not matter. Every cell is checked, and an error names row and column.
+The csv module reads it, because pandas guesses what a cell means, cuts a row that is too long, and needs three times
 the memory for the same time.
 """
 
@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digits.data.images import MAX_PIXEL, NUM_CLASSES, NUM_PIXELS, PIXEL_NAMES
+from digits.data.pixel_json import join_names
 from digits.errors import PixelError, TableError
 
 LABEL_NAME = "label"
-_NAMES_SHOWN = 5
-_CHARACTERS_SHOWN = 40
+_CHARACTERS_SHOWN = 40  # An error repeats so many characters of a cell at most.
 _NAME_COLUMNS = "the first line must name the columns, separated by commas"
 _VALUE_OF_TEXT = {str(value): value for value in range(MAX_PIXEL + 1)}
 _FRACTION = re.compile(r"\s*(?:0?\.[0-9]+|[0-9.]+e-[0-9]+)\s*")
@@ -39,7 +39,7 @@ def read_rows(lines: Iterable[str], names: tuple[str, ...]) -> Iterator[bytes]:
     """
     table = csv.reader(lines, strict=True)
     try:
-        rows = filter(None, table)  # An empty line, often the last one, is no row.
+        rows = filter(None, table)  # An empty line, often the last one, is skipped.
         header = [name.strip() for name in next(rows, [])]
         _check_header(header, names)
         select = itemgetter(*(header.index(name) for name in names))
@@ -94,8 +94,7 @@ def _check_header(found: list[str], names: tuple[str, ...]) -> None:
     parts = [f"received {len(found)} columns, expected {', '.join(names[:2])} ... {names[-1]} ({len(names)})"]
     for word, listed in faults.items():
         if listed:
-            rest = f" and {len(listed) - _NAMES_SHOWN} more" if len(listed) > _NAMES_SHOWN else ""
-            parts.append(f"{word}: {', '.join(listed[:_NAMES_SHOWN])}{rest}")
+            parts.append(f"{word}: {join_names(listed)}")
     raise TableError(
         "; ".join(parts),
         hint=f"{_NAME_COLUMNS}: add or remove these",
@@ -105,7 +104,7 @@ def _check_header(found: list[str], names: tuple[str, ...]) -> None:
 
 def _parse_row(number: int, line: int, names: tuple[str, ...], cells: tuple[str, ...]) -> bytes:
     try:
-        # Looking the texts up runs in C: 47 million cells in seconds.
+        # The texts are looked up in C, which reads 47 million cells in seconds.
         values = bytes(map(_VALUE_OF_TEXT.__getitem__, cells))
     except KeyError:
         values = bytes(_parse_cell(number, line, name, text) for name, text in zip(names, cells, strict=True))

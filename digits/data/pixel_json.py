@@ -1,7 +1,7 @@
-"""Pixels as people send them, JSON or bytes, to arrays; the only place that checks them.
+"""Parse and check pixels that come as JSON or as bytes.
 
-`read_row_text` reads a row of 784 whole numbers from its JSON text and makes no dictionary of it: nearly every client
-writes a row so. Anything else, right or wrong, goes to `parse_row`, which reads the same pixels or names the fault.
+Nearly every client sends a row of 784 whole numbers. `read_row_text` reads such a row from its JSON text without making
+a dictionary. Anything else goes to `parse_row`, which reads the same pixels or names the fault.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,14 +18,14 @@ from digits.errors import PixelError
 
 _PIXEL_NAME_SET = frozenset(PIXEL_NAMES)
 _read_pixels = itemgetter(*PIXEL_NAMES)
-_NAMES_SHOWN = 5
-# No field of it is a container, so the garbage collector has nothing to follow.
+_NAMES_SHOWN = 5  # An error lists so many names at most.
+# No field is a container, so the garbage collector need not follow it.
 _Row = msgspec.defstruct("_Row", [(name, int) for name in PIXEL_NAMES], forbid_unknown_fields=True, gc=False)
 _decoder = msgspec.json.Decoder(_Row)
 
 
 def read_row_text(body: bytes | bytearray) -> NDArray[np.uint8] | None:
-    """Read a row.
+    """Read a row of whole numbers.
 
     Args:
         body: JSON.
@@ -44,7 +44,7 @@ def parse_row(row: object) -> NDArray[np.float32]:
     """Read one request row, `{"pixel0": 0, ..., "pixel783": 0}` in any key order.
 
     Returns:
-        float32 `(784,)`, 0-255. Fractions are kept: a resized drawing may hold them.
+        float32 `(784,)`, 0-255. Fractions are kept, because a resized drawing may hold them.
 
     Raises:
         PixelError: If a pixel is missing, unknown, not a number or out of range; names the first one.
@@ -65,7 +65,7 @@ def parse_row(row: object) -> NDArray[np.float32]:
 
 
 def parse_images(listed: object) -> NDArray[np.float32]:
-    """Read images as JSON lists them: each 784 numbers, or 28 rows of 28.
+    """Read a JSON array of images, each of them 784 numbers or 28 rows of 28.
 
     Returns:
         float32 `(n, 784)`, 0-255. Fractions are kept.
@@ -89,7 +89,7 @@ def parse_images(listed: object) -> NDArray[np.float32]:
 
 
 def check_images(images: NDArray[np.integer] | NDArray[np.floating]) -> NDArray[np.float32]:
-    """Check numbers that come as an array.
+    """Check images that come as an array of numbers.
 
     Args:
         images: Anything, `(n, 784)`.
@@ -110,7 +110,7 @@ def check_images(images: NDArray[np.integer] | NDArray[np.floating]) -> NDArray[
 
 
 def unpack_images(content: bytes | bytearray) -> NDArray[np.uint8]:
-    """Read images as bytes, one a pixel, row by row and image after image.
+    """Read images as bytes, one byte a pixel, row by row and image after image.
 
     Returns:
         uint8 `(n, 784)`.
@@ -152,8 +152,8 @@ def _parse_values(values: Sequence[object], prefix: str) -> NDArray[np.float32]:
 
 
 def _pack(values: Sequence[object]) -> NDArray[np.float32] | None:
-    """Check and pack plain numbers in C; None if anything else is among them, for `_check_pixel` to name."""
-    # A bool is an int to Python, so the types are compared exactly.
+    """Check and pack plain numbers in C; return None if there is anything else, which `_check_pixel` then names."""
+    # Python counts a bool as an int, so the types are compared exactly.
     types = set(map(type, values))
     try:
         if types == {int}:
@@ -191,22 +191,23 @@ def _refuse_names(row: Mapping[str, object]) -> NoReturn:
     unknown = [str(name)[:32] for name in row if name not in _PIXEL_NAME_SET]
     found = f"Received {len(row) - len(unknown)} pixels, expected {NUM_PIXELS}"
     if missing:
-        also = f"; unknown: {_join_names(unknown)}" if unknown else ""
+        also = f"; unknown: {join_names(unknown)}" if unknown else ""
         raise PixelError(
-            f"{found}; missing: {_join_names(missing)}{also}.",
+            f"{found}; missing: {join_names(missing)}{also}.",
             code="missing_pixel",
             field=missing[0],
             hint=f"Send every pixel from pixel0 to pixel{NUM_PIXELS - 1}, 0 where there is no ink.",
         )
     raise PixelError(
-        f"{found} and nothing else; unknown: {_join_names(unknown)}.",
+        f"{found} and nothing else; unknown: {join_names(unknown)}.",
         code="unknown_field",
         field=unknown[0],
         hint="Remove what is not a pixel.",
     )
 
 
-def _join_names(names: list[str]) -> str:
+def join_names(names: list[str]) -> str:
+    """Return the first names for an error, and how many more there are."""
     rest = len(names) - _NAMES_SHOWN
     return ", ".join(names[:_NAMES_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 

@@ -50,12 +50,12 @@ class Artifact:
 
     @property
     def version(self) -> str:
-        """The first 12 digits of the SHA-256: enough to tell two models apart."""
+        """The first 12 digits of the SHA-256, enough to tell two models apart."""
         return self.sha256[:12]
 
 
 def read_artifact(path: Path, allow_stale: bool = False) -> Artifact:
-    """Read what serving needs; runs nothing that the file holds.
+    """Read what serving needs. Nothing in the file is executed.
 
     Raises:
         ArtifactError: If the file is missing, empty, truncated, not HDF5, no Keras model, refers to other
@@ -91,7 +91,7 @@ def open_keras_file(path: Path) -> Iterator[h5py.File]:
             yield file
     except ArtifactError:
         raise
-    # What h5py raises for damaged bytes, depending on where they are.
+    # h5py raises any of these for damaged bytes.
     except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise ArtifactError(
             f"{path}: received {size_bytes:,} bytes that are not a whole Keras .h5 ({error}). {_RETRAIN}"
@@ -140,7 +140,7 @@ def hash_weights(file: h5py.File) -> str:
 
 
 def _refuse_outside_data(path: Path, group: h5py.Group, size_bytes: int) -> None:
-    """A link or external storage could make this file read others on the machine."""
+    """Refuse links and external storage, which could read other files of the machine."""
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise ArtifactError(f"{path}: received a link to elsewhere at {name!r}, expected everything inside.")
@@ -150,7 +150,7 @@ def _refuse_outside_data(path: Path, group: h5py.Group, size_bytes: int) -> None
         elif isinstance(item, h5py.Dataset):
             if item.external or item.is_virtual:
                 raise ArtifactError(f"{path}: received data stored elsewhere at {name!r}, expected everything inside.")
-            # Keras does not compress, so what claims more than the file holds would only fill the memory.
+            # Keras does not compress, so a dataset larger than its file would only fill the memory.
             if (item.size or 0) * item.dtype.itemsize > size_bytes:
                 raise ArtifactError(
                     f"{path}: received {name!r} of shape {item.shape} in a file of {size_bytes:,} bytes, expected "

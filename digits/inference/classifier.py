@@ -1,4 +1,4 @@
-"""Images -> probabilities and reasons, from an .h5, with no TensorFlow on the way."""
+"""From an .h5 to a classifier: a batch of images to probabilities, and to the reasons for which images are rejected."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,7 +50,7 @@ class Classifier:
         return self.compute_probabilities(batch)
 
     def measure_acceptance(self, batch: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        """Return how sure it is that each image is a digit, whichever.
+        """Return how probable it is that each image shows a digit at all.
 
         Args:
             batch: float32 `(n, 28, 28, 1)` in [0, 1].

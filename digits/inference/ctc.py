@@ -1,7 +1,7 @@
-"""What the line network says at each step -> digits, by connectionist temporal classification (CTC).
+"""Decode the line network's steps into digits, by connectionist temporal classification (CTC).
 
 Graves et al., "Connectionist Temporal Classification" (ICML 2006). The blank is the last of the network's eleven
-classes: at this step there is no digit, or no new one.
+classes: there is no digit at this step.
 """
 
 import numpy as np
@@ -9,25 +9,25 @@ from numpy.typing import NDArray
 
 from digits.data.images import NUM_CLASSES
 
-NO_DIGIT = NUM_CLASSES
-"""The last of the line network's eleven answers."""
+BLANK = NUM_CLASSES
+"""The class of no digit."""
 
 
 def decode(probabilities: NDArray[np.float32]) -> tuple[list[float], NDArray[np.float32]]:
-    """Turn what the network says along a line into digits.
+    """Decode a line greedily: each run of the same class is one digit.
 
     Args:
-        probabilities: float32 `(steps, 11)`, the last of them for no digit.
+        probabilities: float32 `(steps, 11)`, the last of them the blank's.
 
     Returns:
-        The middle step of each digit, and float32 `(n, 10)`: its probabilities at the step where it is surest.
+        The middle step of each digit, and float32 `(n, 10)`, its probabilities at the step where they are highest.
     """
     answers = probabilities.argmax(axis=1)
-    starts = np.flatnonzero(np.diff(answers, prepend=NO_DIGIT))
+    starts = np.flatnonzero(np.diff(answers, prepend=BLANK))
     ends = np.append(starts, len(answers))[1:]
     steps, found = [], []
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        if answers[start] == NO_DIGIT:
+        if answers[start] == BLANK:
             continue
         surest = start + int(probabilities[start:end, answers[start]].argmax())
         steps.append((start + end - 1) / 2)
@@ -36,12 +36,12 @@ def decode(probabilities: NDArray[np.float32]) -> tuple[list[float], NDArray[np.
 
 
 def measure_single_digits(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return how probable it is that a line holds one digit and nothing else, for each of the ten.
+    """Return for each digit the probability that a line holds it and nothing else.
 
     The forward variables of Graves et al., "Connectionist Temporal Classification" (ICML 2006), for labels of length 1.
 
     Args:
-        probabilities: float32 `(n, steps, 11)`, the last of them for no digit, as the line network says them.
+        probabilities: float32 `(n, steps, 11)`, the last of them the blank's.
 
     Returns:
         float64 `(n, 10)`; rows sum to 1 at most.

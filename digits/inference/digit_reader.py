@@ -1,7 +1,7 @@
-"""Which digit a drawing shows: two networks look at the same 28x28 pixels.
+"""Read a drawing of one digit, with two networks that see the same 28x28 pixels.
 
-The classifier was taught on single digits, the line network on lines of more hasty ones, with forms that MNIST lacks.
-They err on other drawings; docs/model-card.md tells where both together read better, and where not.
+The classifier was trained on single digits, the line network on lines of hastier digits with forms that MNIST lacks.
+They misread different drawings; docs/model-card.md tells where both together read better, and where not.
 """
 
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from digits.data.images import make_batch
 from digits.inference.classifier import Classifier
 from digits.inference.ctc import measure_single_digits
+from digits.inference.ensemble import combine_networks, read_without_doubt
 from digits.inference.line_reader import LineReader
 from digits.inference.rejection import Reason, judge
 from digits.preprocessing.digit_image import normalise_drawing
 from digits.preprocessing.line_image import frame_digits, make_line_batch
-from digits.preprocessing.page import paint_desk
 
-_DOUBT = 1e-5  # Of either network, so that neither can rule a digit out; the confidence stays below 0.99992.
-_LEAST = 1e-30  # To divide by.
-_SURE = 0.8  # Then nothing else is tried; chosen on drawings of training digits.
+_DOUBT = 1e-5  # Is added to each probability; the confidence stays below 0.99992.
+_LEAST = 1e-30  # Keeps a division by a probability of 0 defined.
+_CERTAIN = 0.8  # At this certainty a drawing is read once only. It was chosen on drawings of training digits.
 
 
 @dataclass(frozen=True)
@@ -31,39 +31,40 @@ class DrawnDigit:
         image: What the networks saw, uint8 `(28, 28)`.
         probabilities: float32 `(10,)`.
         reason: Why it is not accepted as a digit, if it is not.
-        sureness: That it is a digit, and this one, in [0, 1].
+        certainty: The probability that it is a digit, times its confidence, in [0, 1].
     """
 
     image: NDArray[np.uint8]
     probabilities: NDArray[np.float32]
     reason: Reason | None
-    sureness: float
+    certainty: float
 
 
 def read_drawing(drawing: NDArray[np.uint8], classifier: Classifier, reader: LineReader) -> DrawnDigit:
     """Read a drawing of one digit.
 
-    Where it is doubtful, it is read once more without what lies beside the sheet, and the surer reading stands.
+    If it is doubtful, it is read once more without the background of its sheet, and the surer reading is returned.
 
     Args:
         drawing: uint8 `(height, width)`, luminance, dark ink on light paper or the reverse.
-        classifier: Says whether it is a digit, too.
-        reader: The other network.
+        classifier: Tells as well whether it is a digit.
+        reader: The line network.
     """
-    drawn = _read_drawing(drawing, classifier, reader)
-    if drawn.sureness < _SURE and (painted := paint_desk(drawing)) is not None:
-        return max(drawn, _read_drawing(painted, classifier, reader), key=lambda one: one.sureness)
-    return drawn
+
+    def read(drawing: NDArray[np.uint8]) -> DrawnDigit:
+        return _read_once(drawing, classifier, reader)
+
+    return read_without_doubt(read, drawing, lambda drawn: drawn.certainty, _CERTAIN)
 
 
-def _read_drawing(drawing: NDArray[np.uint8], classifier: Classifier, reader: LineReader) -> DrawnDigit:
+def _read_once(drawing: NDArray[np.uint8], classifier: Classifier, reader: LineReader) -> DrawnDigit:
     image = normalise_drawing(drawing)
     batch = make_batch(image[None])
-    probabilities = _ask_both(image[None], batch, classifier, reader)
+    probabilities = _predict_with_both(image[None], batch, classifier, reader)
     acceptance = classifier.measure_acceptance(batch)
     (reason,) = judge(batch, probabilities, acceptance, classifier.thresholds)
-    sureness = float(probabilities.max()) * (1.0 if acceptance is None else float(acceptance[0]))
-    return DrawnDigit(image, probabilities[0], reason, sureness)
+    certainty = float(probabilities.max()) * (1.0 if acceptance is None else float(acceptance[0]))
+    return DrawnDigit(image, probabilities[0], reason, certainty)
 
 
 def read_digits(
@@ -71,30 +72,27 @@ def read_digits(
 ) -> tuple[NDArray[np.float32], list[Reason | None]]:
     """Read images of one digit each.
 
-    The line network counts as far as it takes what it sees for one digit and not for none or several; where it does
-    not, the classifier's probabilities stand.
+    The line network weighs as much as it finds it probable that the image holds exactly one digit. If it finds none or
+    several, the classifier's probabilities remain.
 
     Args:
-        images: uint8 `(n, 28, 28)`, as `normalisation.normalise_drawing` makes them.
-        classifier: Says whether they are digits, too.
-        reader: The other network.
+        images: uint8 `(n, 28, 28)`, as `digit_image.normalise_drawing` makes them.
+        classifier: Tells as well whether they are digits.
+        reader: The line network.
 
     Returns:
-        Probabilities, float32 `(n, 10)`, the weighted geometric mean of both networks'; and of each image why it is
-        not accepted, if it is not.
+        Probabilities, float32 `(n, 10)`, the weighted geometric mean of both networks'; and for each image why it is
+        rejected, or None.
     """
     batch = make_batch(images)
-    probabilities = _ask_both(images, batch, classifier, reader)
+    probabilities = _predict_with_both(images, batch, classifier, reader)
     return probabilities, classifier.judge(batch, probabilities)
 
 
-def _ask_both(
+def _predict_with_both(
     images: NDArray[np.uint8], batch: NDArray[np.float32], classifier: Classifier, reader: LineReader
 ) -> NDArray[np.float32]:
     single = measure_single_digits(reader.compute(make_line_batch(frame_digits(images))))
     weights = single.sum(axis=1, keepdims=True)
     by_line = single / np.maximum(weights, _LEAST)
-    logarithms = np.log(classifier.predict(batch) + _DOUBT) + weights * np.log(by_line + _DOUBT)
-    together = np.exp(logarithms / (1 + weights))
-    probabilities: NDArray[np.float32] = (together / together.sum(axis=1, keepdims=True)).astype(np.float32)
-    return probabilities
+    return combine_networks(classifier.predict(batch), by_line, weights, _DOUBT, is_mean=True)

@@ -1,18 +1,18 @@
-"""What can be told of an image without reading it: how much ink, and where. Training notes it, serving compares."""
+"""Statistics of the input: how much ink an image has, and where. They show a drift from the training digits."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from digits.data.images import NUM_PIXELS, SIZE
 
-# One column each: ink, ink by row, ink by column. So that one product measures a whole batch.
+# A column each for ink, ink times row, and ink times column, so that one product measures a whole batch.
 _WEIGHTS = np.stack([np.ones(NUM_PIXELS), np.arange(NUM_PIXELS) // SIZE, np.arange(NUM_PIXELS) % SIZE], axis=1).astype(
     np.float32
 )
 
 
 def measure_moments(pixels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
-    """Sum each image's ink, plain and weighted by where it lies.
+    """Return the moments of order 0 and 1 of each image's ink.
 
     Args:
         pixels: `(n, 784)`, 0-255.
@@ -25,7 +25,7 @@ def measure_moments(pixels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[
 
 
 def measure_ink(moments: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Turn moments into what a person can picture.
+    """Turn moments into mean ink and centre of mass.
 
     Args:
         moments: As `measure_moments` returns them.

@@ -1,11 +1,10 @@
-"""A drawing of several digits -> the digits, left to right.
+"""Read a drawing of several digits from left to right.
 
-The line network (`digits.networks.line_recogniser`) says every four columns which digit stands there, or none. Each run
-of the same answer is one digit, as it is where the network is surest; the ink is then parted between one digit and the
-next, which gives boxes. What was parted goes to the classifier, too, whose word counts as far as it looks like a digit
-by itself.
+The line network (`digits.networks.line_recogniser`) gives probabilities every four columns, which CTC decodes into
+digits. The ink is then segmented into these digits, which gives their boxes. The classifier reads each segment as well;
+it weighs the more, the more the segment looks like a digit by itself.
 
-Drawings of one line are read. Two lines above each other are read as one, from left to right.
+A drawing shows one line. Two lines above each other are read as one, from left to right.
 """
 
 from collections.abc import Sequence
@@ -23,20 +22,20 @@ from digits.errors import ArtifactError
 from digits.inference.artifact import Artifact, read_artifact
 from digits.inference.classifier import Classifier
 from digits.inference.ctc import decode
+from digits.inference.ensemble import combine_networks, read_without_doubt
 from digits.inference.onnx_session import Predict, open_graph
 from digits.inference.rejection import Reason, judge
-from digits.inference.segmentation import STROKE_INK, Box, part_ink
+from digits.inference.segmentation import STROKE_INK, Box, segment_ink
 from digits.preprocessing.binarise import Ink
 from digits.preprocessing.digit_image import normalise_ink
 from digits.preprocessing.line_image import LINE_HEIGHT, FramedLine, frame_line, make_line_batch
-from digits.preprocessing.page import paint_desk
 
-_CLASSIFIER_WEIGHT = 0.6
-_SURE = 0.9  # Of every digit: then nothing else is tried.
-_DOUBT = 1e-3  # Of either network, so that neither can rule a digit out.
-_STOP_SHARE = 0.3  # Of the usual digit's height: the network learnt no smaller zeros.
-_WORKING_PIXELS = 1024 * 1024  # A larger drawing is reduced first: what is written on it is large, too.
-_LONGEST_SIDE = 4096
+_CLASSIFIER_WEIGHT = 0.6  # The most that the classifier weighs beside the line network.
+_CERTAIN = 0.9  # If every digit has this confidence, the drawing is read once only.
+_DOUBT = 1e-3  # Is added to each probability, so that neither network can rule a digit out.
+_STOP_SHARE = 0.3  # A stop is lower than this share of the median digit; the network was trained on no smaller zeros.
+_WORKING_PIXELS = 1024 * 1024  # A larger drawing is reduced first, because its digits are large, too.
+_LONGEST_SIDE = 4096  # Pixels of the reduced drawing.
 
 
 @dataclass(frozen=True)
@@ -94,69 +93,71 @@ def load_line_reader(path: Path, num_threads: int = 1) -> LineReader:
 def read_number(drawing: NDArray[np.uint8], reader: LineReader, classifier: Classifier) -> list[ReadDigit]:
     """Read the digits of a drawing from left to right.
 
-    Where one is doubtful or none is found, it is read once more without what lies beside the sheet, and the surer
-    reading stands.
+    If a digit is doubtful or none is found, the drawing is read once more without the background of its sheet, and the
+    reading of greater confidence is returned.
 
     Args:
         drawing: uint8 `(height, width)`, luminance, dark ink on light paper or the reverse.
-        reader: Reads the line.
-        classifier: Has a say on each digit.
+        reader: The line network.
+        classifier: Reads each digit as well.
 
     Returns:
         The digits; none if there is no ink. Stops, commas and dashes are left out.
     """
-    found = _read_drawing(drawing, reader, classifier)
-    if _find_least_sure(found) < _SURE and (painted := paint_desk(drawing)) is not None:
-        return max(found, _read_drawing(painted, reader, classifier), key=_find_least_sure)
-    return found
+
+    def read(drawing: NDArray[np.uint8]) -> list[ReadDigit]:
+        return _read_once(drawing, reader, classifier)
+
+    return read_without_doubt(read, drawing, _find_least_confidence, _CERTAIN)
 
 
-def _find_least_sure(found: Sequence[ReadDigit]) -> float:
-    """Return the lowest of the digits' confidences, 0 if there is none or one that looks like no digit."""
+def _find_least_confidence(found: Sequence[ReadDigit]) -> float:
+    """Return the lowest confidence of the digits; 0 if there is none, or if one is rejected as no digit."""
     return min([0.0 if one.reason == "not_a_digit" else float(one.probabilities.max()) for one in found], default=0.0)
 
 
-def _read_drawing(drawing: NDArray[np.uint8], reader: LineReader, classifier: Classifier) -> list[ReadDigit]:
+def _read_once(drawing: NDArray[np.uint8], reader: LineReader, classifier: Classifier) -> list[ReadDigit]:
     factor = max(ceil(sqrt(drawing.size / _WORKING_PIXELS)), ceil(max(drawing.shape) / _LONGEST_SIDE))
     line = frame_line(np.asarray(Image.fromarray(drawing).reduce(factor)) if factor > 1 else drawing)
     if line is None:
         return []
     line, steps, probabilities = _read_line(line, reader)
-    parts = part_ink(line.ink, [line.locate(step) for step in steps])
+    parts = segment_ink(line.ink, [line.locate(step) for step in steps])
     if not parts:
         return []
     chosen = _find_digits(line.ink, [box for _, box in parts])
     parts = [parts[index] for index in chosen]
     images = np.array([normalise_ink(ink) for ink, _ in parts])
-    probabilities, reasons = _hear_classifier(make_batch(images), probabilities[chosen], classifier)
+    probabilities, reasons = _add_classifier(make_batch(images), probabilities[chosen], classifier)
     boxes = [_enlarge(box, factor, drawing.shape) for _, box in parts]
     return [ReadDigit(*one) for one in zip(images, boxes, probabilities, reasons, strict=True)]
 
 
 def spell_number(found: Sequence[ReadDigit]) -> str:
-    """Return the digits as one number, without what looks like no digit; a doubtful one stands by the best guess.
+    """Return the digits as one number.
 
-    Without it, it would be another number.
+    It leaves out what is rejected as no digit. An ambiguous digit stands by its best guess, because without it the
+    number would be another one.
     """
     return "".join(str(one.digit) for one in found if one.reason in (None, "ambiguous"))
 
 
 def _read_line(line: FramedLine, reader: LineReader) -> tuple[FramedLine, list[float], NDArray[np.float32]]:
-    """Return what `decode` makes of the network's answers, and the line as it was read.
+    """Return what `decode` returns, and the line as it was read.
 
-    Ones may stand closer together than the network can tell. Where it finds nothing else, it looks at the line twice as
-    wide, and is believed if it finds more of them.
+    Ones may stand closer together than the network can separate. If it finds nothing but ones, it reads the line once
+    more at twice the width, and that reading is returned if it has more ones and nothing else.
     """
-    steps, probabilities = _ask(line, reader)
+    steps, probabilities = _predict(line, reader)
     if _are_ones(probabilities):
         wide = line.widen()
-        wide_steps, wide_probabilities = _ask(wide, reader)
+        wide_steps, wide_probabilities = _predict(wide, reader)
         if _are_ones(wide_probabilities) and len(wide_steps) > len(steps):
             return wide, wide_steps, wide_probabilities
     return line, steps, probabilities
 
 
-def _ask(line: FramedLine, reader: LineReader) -> tuple[list[float], NDArray[np.float32]]:
+def _predict(line: FramedLine, reader: LineReader) -> tuple[list[float], NDArray[np.float32]]:
     return decode(reader.compute(make_line_batch(line.image[None]))[0])
 
 
@@ -164,34 +165,32 @@ def _are_ones(probabilities: NDArray[np.float32]) -> bool:
     return bool((probabilities.argmax(axis=1) == 1).all())
 
 
-def _hear_classifier(
+def _add_classifier(
     batch: NDArray[np.float32], probabilities: NDArray[np.float32], classifier: Classifier
 ) -> tuple[NDArray[np.float32], list[Reason | None]]:
-    """Return the probabilities of both networks together, and why a digit is not accepted."""
+    """Return the probabilities of both networks combined, and why a digit is rejected."""
     acceptance = classifier.measure_acceptance(batch)
     weights = _CLASSIFIER_WEIGHT * (np.ones(len(batch)) if acceptance is None else acceptance)[:, None]
-    logits = np.log(probabilities + _DOUBT) + weights * np.log(classifier.predict(batch) + _DOUBT)
-    together = np.exp(logits - logits.max(axis=1, keepdims=True))
-    together = (together / together.sum(axis=1, keepdims=True)).astype(np.float32)
+    together = combine_networks(probabilities, classifier.predict(batch), weights, _DOUBT, is_mean=False)
     if len(batch) == 1:
         return together, judge(batch, together, acceptance, classifier.thresholds)
-    # In a line, what touches others or was parted badly need not look like a digit by itself.
+    # In a line, a digit that touches others or was segmented badly need not look like a digit by itself.
     is_ambiguous = together.max(axis=1) < classifier.thresholds.confidence
     return together, ["ambiguous" if one else None for one in is_ambiguous.tolist()]
 
 
 def _find_digits(ink: Ink, boxes: Sequence[Box]) -> list[int]:
-    """Return which parts are no stops: what is far smaller both ways than the others, and touches nothing."""
-    usual = median_high(height for *_, height in boxes)
+    """Return the parts that are digits: stops are far smaller than the others both ways, and touch nothing."""
+    median = median_high(height for *_, height in boxes)
     return [
         index
         for index, box in enumerate(boxes)
-        if max(box[2:]) >= _STOP_SHARE * usual or (_crop_around(ink, box) > STROKE_INK).any()
+        if max(box[2:]) >= _STOP_SHARE * median or (_crop_around(ink, box) > STROKE_INK).any()
     ]
 
 
 def _crop_around(ink: Ink, box: Box) -> Ink:
-    """Return the ink one pixel round a box, and 0 inside of it."""
+    """Return the ink one pixel around a box, with 0 inside of it."""
     left, top, width, height = box
     around = np.pad(ink, 1)[top : top + height + 2, left : left + width + 2]
     around[1:-1, 1:-1] = 0

@@ -1,7 +1,7 @@
-"""Whether what was read is a digit at all, and if not, why: judged from ink, probabilities and the acceptance.
+"""Why an image is rejected as no digit: out-of-distribution detection from ink, probabilities and the acceptance.
 
-The acceptance comes from a second, small network (`digits.training.rejector`), which has seen much that is no digit.
-What is asked here needs NumPy alone.
+The acceptance comes from a second, small network (`digits.networks.rejector`), which was trained on digits and on
+images that are no digits. This module needs NumPy alone.
 """
 
 from collections.abc import Mapping
@@ -15,19 +15,19 @@ from digits.errors import ArtifactError
 
 Reason = Literal["blank", "not_a_digit", "ambiguous"]
 
-# Of MNIST's training digits the faintest has 20 pixels' worth of ink, and all reach 254 of 255 levels.
-_LEAST_INK = 6.0
-_LEAST_CONTRAST = 0.2
+# The faintest of MNIST's training digits has as much ink as 20 full pixels, and all of them reach level 254 of 255.
+_LEAST_INK = 6.0  # Full pixels.
+_LEAST_CONTRAST = 0.2  # Between the darkest and the lightest pixel, of 1.
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Below these an image is not accepted."""
+    """The least acceptance and confidence at which an image is accepted."""
 
     acceptance: float = 0.0
-    """Set on held-out training digits, and written down with the network; at 0 nothing is refused."""
+    """It was chosen on held-out training digits and is kept in the provenance; at 0 no image is rejected for it."""
     confidence: float = 0.5
-    """Below a half no digit has the majority: two or more share the image."""
+    """Below a half no digit has the majority."""
 
     def __post_init__(self) -> None:
         for name in ("acceptance", "confidence"):
@@ -36,7 +36,7 @@ class Thresholds:
 
 
 def read_thresholds(provenance: Mapping[str, Any]) -> Thresholds:
-    """Return the thresholds that were written down when the acceptance network was trained.
+    """Return the thresholds that the provenance keeps of the rejector's training.
 
     Raises:
         ArtifactError: If they are missing or impossible.

@@ -1,9 +1,8 @@
-"""Ink of a line, and where its digits are -> the ink of each digit.
+"""Segment the ink of a line into the ink of each digit.
 
-Between one digit and the next, the way from top to bottom that crosses least ink parts them. It moves one row at a
-time, straight or by one column to either side, so it slides down the valley between two digits, whatever their slant.
-Paper that ink encloses costs, too: a way through the loop of a 0 is no way between two digits, though it crosses
-little ink.
+Two digits are separated by the cheapest path from top to bottom between them, which crosses least ink. A path moves one
+row at a time, straight down or by one column to either side, and so follows the valley between two slanted digits.
+Paper that ink encloses costs, too: a path through the loop of a 0 crosses little ink, but separates no digits.
 """
 
 from collections.abc import Sequence
@@ -13,24 +12,26 @@ from numpy.typing import NDArray
 
 from digits.preprocessing.binarise import Ink
 from digits.preprocessing.components import Mask, label_components, measure_components
+from digits.preprocessing.morphology import dilate_to_neighbours
 
 Box = tuple[int, int, int, int]
 STROKE_INK = 0.3
-"""More than the soft edge of a stroke."""
-_SIDE_STEP_COST = 0.03  # A pixel of ink costs 1, so a way that is 33 columns further round saves one.
-_HOLE_COST = 1.0
-_ASIDE_COST = 0.4  # Of as many pixels as the line is high, for a way that passes a digit closely.
-_AS_CHEAP = 0.02  # What costs no more than this above the cheapest way is as good.
-_TALL = 0.5  # Of a digit's largest piece: what is lower and stands beside it is a stop or a dash.
-_SPECK = 0.1
+"""A stroke has more ink than this, of 1; its soft edge has less."""
+# Costs of a path: a pixel of ink costs 1.
+_SIDE_STEP_COST = 0.03  # A step to the side; 33 of them cost as much as a pixel of ink.
+_HOLE_COST = 1.0  # A pixel of enclosed paper.
+_ASIDE_COST = 0.4  # A path close to a digit, times the height of the line in pixels.
+_AS_CHEAP = 0.02  # Paths that cost so much more than the cheapest are as good.
+_TALL = 0.5  # A component beside a digit that is lower than this share of its height is a stop or a dash.
+_SPECK = 0.1  # A component below this share of the largest one's area is a speck.
 
 
-def part_ink(ink: Ink, columns: Sequence[float]) -> list[tuple[Ink, Box]]:
-    """Part a line.
+def segment_ink(ink: Ink, columns: Sequence[float]) -> list[tuple[Ink, Box]]:
+    """Segment a line.
 
     Args:
         ink: float32 `(height, width)` in [0, 1].
-        columns: In whose surroundings the digits stand, from the left.
+        columns: The columns near which the digits stand, from the left.
 
     Returns:
         For each digit its ink, float32 `(height, width)`, cut out, and its box: left, top, width and height in pixels.
@@ -53,7 +54,7 @@ def part_ink(ink: Ink, columns: Sequence[float]) -> list[tuple[Ink, Box]]:
 
 
 def find_paths(mask: Mask, places: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Find the cheapest way down between each place and the next.
+    """Find the cheapest path between each place and the next.
 
     Args:
         mask: bool `(height, width)`, True is ink.
@@ -71,12 +72,12 @@ def find_paths(mask: Mask, places: NDArray[np.intp]) -> NDArray[np.intp]:
     height = int(mask.any(axis=1).sum())
     chosen = []
     for left, right in zip(places[:-1].tolist(), places[1:].tolist(), strict=True):
-        # Two digits may be said to stand in one column, and that may be the last.
+        # Two digits may have the same column, and it may be the last one.
         first = min(left + 1, mask.shape[1] - 1)
         between = totals[first : max(right, first + 1)]
         half = max(len(between) / 2, 1)
         between = between + _ASIDE_COST * height * ((np.arange(len(between)) + 0.5) / half - 1) ** 2
-        # Of ways that cost the same, the one in the middle.
+        # Of paths with the same cost take the one in the middle.
         cheapest = np.flatnonzero(between <= between.min() + _AS_CHEAP)
         chosen.append(first + int(cheapest[len(cheapest) // 2]))
     return _trace(down, up, np.array(chosen, np.intp))
@@ -91,7 +92,7 @@ def find_holes(mask: Mask) -> Mask:
     Returns:
         bool `(height, width)`.
     """
-    # Ink that touches by a corner lets nothing through.
+    # Paper does not connect through a corner at which ink touches.
     paper, _ = label_components(~np.pad(mask, 1), joins_corners=False)
     holes: Mask = (paper > 0) & (paper != paper[0, 0])
     return holes[1:-1, 1:-1]
@@ -128,22 +129,22 @@ def _trace(down: NDArray[np.float64], up: NDArray[np.float64], columns: NDArray[
 
 
 def _cut_out(ink: Ink, own: Mask, place: int) -> tuple[Ink, Box]:
-    """Return the ink of the digit at a column, of all that lies between its neighbours."""
+    """Cut the digit at a column out of the ink between its neighbours."""
     labels, count = label_components(own)
     if not count:
         return np.zeros((1, 1), np.float32), (min(max(place, 0), ink.shape[1] - 1), 0, 1, len(ink))
     boxes, areas = measure_components(labels, count)
-    kept = _choose_pieces(boxes, areas, place)
+    kept = _choose_components(boxes, areas, place)
     (left, top), (right, bottom) = boxes[kept, :2].min(axis=0), boxes[kept, 2:].max(axis=0)
     window = np.s_[max(top - 2, 0) : bottom + 2, max(left - 2, 0) : right + 2]
     chosen = np.isin(labels[window], np.flatnonzero(kept) + 1)
-    # The soft edge of a stroke lies just outside of it.
-    digit = np.where(_widen(chosen) & (chosen | (ink[window] <= STROKE_INK)), ink[window], np.float32(0))
+    # The soft edge of a stroke lies just outside of the mask.
+    digit = np.where(dilate_to_neighbours(chosen) & (chosen | (ink[window] <= STROKE_INK)), ink[window], np.float32(0))
     return digit, (int(left), int(top), int(right - left), int(bottom - top))
 
 
-def _choose_pieces(boxes: NDArray[np.intp], areas: NDArray[np.intp], place: int) -> Mask:
-    """Choose the piece at the column, and what stands above or below it or is as tall; bool `(n,)`."""
+def _choose_components(boxes: NDArray[np.intp], areas: NDArray[np.intp], place: int) -> Mask:
+    """Choose the component at the column, and those above, below or as tall beside it; bool `(n,)`."""
     lefts, rights, heights = boxes[:, 0], boxes[:, 2], boxes[:, 3] - boxes[:, 1]
     distances = np.maximum(np.maximum(lefts - place, place - rights + 1), 0)
     is_candidate = areas >= _SPECK * areas.max()
@@ -153,13 +154,3 @@ def _choose_pieces(boxes: NDArray[np.intp], areas: NDArray[np.intp], place: int)
     kept: Mask = is_candidate & ((2 * overlaps >= widths) | (heights >= _TALL * heights[main]))
     kept[main] = True
     return kept
-
-
-def _widen(mask: Mask) -> Mask:
-    """Add the four neighbours of each pixel."""
-    wide = mask.copy()
-    wide[1:] |= mask[:-1]
-    wide[:-1] |= mask[1:]
-    wide[:, 1:] |= mask[:, :-1]
-    wide[:, :-1] |= mask[:, 1:]
-    return wide

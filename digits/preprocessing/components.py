@@ -1,4 +1,4 @@
-"""Connected pieces of ink, in NumPy alone."""
+"""Connected components of ink, in NumPy alone, because the serving image has no SciPy."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,17 +8,17 @@ Labels = NDArray[np.int32]
 
 
 def label_components(mask: Mask, joins_corners: bool = True) -> tuple[Labels, int]:
-    """Number the connected pieces of ink.
+    """Label the connected components.
 
     Rows are cut into runs of ink, and runs that touch from one row to the next are joined until nothing changes, each
     round over all of them at once: a page of noise takes a few dozen milliseconds, not a loop over its pixels.
 
     Args:
         mask: bool `(height, width)`, True is ink.
-        joins_corners: What touches by a corner is one piece, too.
+        joins_corners: Pixels that touch by a corner belong to one component, too.
 
     Returns:
-        int32 `(height, width)`, 0 is paper and 1 to n the pieces, and n.
+        int32 `(height, width)`, 0 is paper and 1 to n are the components; and n.
     """
     height, width = mask.shape
     stride = width + 2  # Two columns of paper between rows, so that no run reaches into the next.
@@ -34,11 +34,11 @@ def label_components(mask: Mask, joins_corners: bool = True) -> tuple[Labels, in
 
 
 def measure_components(labels: Labels, count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Measure each piece.
+    """Measure each component.
 
     Args:
-        labels: int32 `(height, width)`, 0 is paper and 1 to `count` the pieces.
-        count: How many there are.
+        labels: int32 `(height, width)`, 0 is paper and 1 to `count` are the components.
+        count: The number of components.
 
     Returns:
         Boxes, int `(count, 4)`: left, top, and right and bottom, which lie outside; and the pixels in each, `(count,)`.

@@ -1,4 +1,4 @@
-"""A drawing of any size, polarity and light -> an image as MNIST's were made.
+"""From a drawing of any size, polarity and light to an image in MNIST's form.
 
 The ink's bounding box is resampled by area to 20x20 and pasted into 28x28 with its centre of mass in the centre
 (LeCun's page on MNIST; Yadav and Bottou, "Cold Case: The Lost MNIST Digits", arXiv 1905.10498). On MNIST's own images
@@ -11,14 +11,13 @@ from PIL import Image
 
 from digits.data.images import MAX_PIXEL, SIZE
 from digits.preprocessing.binarise import Ink, extract_ink
+from digits.preprocessing.morphology import dilate, dilate_to_neighbours, measure_stroke_width
 
-__all__ = ["Ink", "extract_ink", "fit_ink", "normalise_drawing", "normalise_ink"]
-
-_DIGIT_SIDE = 20  # Of 28: what the digit's longer side fills in MNIST.
-_WORKING_SIDE = 256
-_MIN_PEN = 1.3  # In pixels of the 20: only one in 200 of MNIST's digits is written with a thinner pen.
-_PEN = 2.0  # What a thinner one is widened to.
-_FAINTEST = 0.02  # Of full ink; a resampled edge leaves less than this where MNIST has none.
+_DIGIT_SIDE = 20  # Pixels of 28 that the digit's longer side fills in MNIST.
+_WORKING_SIDE = 256  # Pixels of the longer side; a larger drawing is reduced first.
+_MIN_PEN = 1.3  # Pixels of the 20. One in 200 of MNIST's digits is written with a thinner pen.
+_PEN = 2.0  # Pixels of the 20 to which a thinner pen is widened.
+_FAINTEST = 0.02  # A share of full ink. A resampled edge leaves less than this where MNIST has paper.
 
 
 def normalise_drawing(drawing: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -37,7 +36,7 @@ def normalise_drawing(drawing: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def normalise_ink(ink: Ink) -> NDArray[np.uint8]:
-    """Do what MNIST's makers did with scanned digits.
+    """Bring ink into MNIST's form, as its makers did with scanned digits.
 
     Args:
         ink: float32 `(height, width)` in [0, 1].
@@ -50,7 +49,7 @@ def normalise_ink(ink: Ink) -> NDArray[np.uint8]:
 
 
 def fit_ink(ink: Ink) -> NDArray[np.uint8]:
-    """Scale ink to MNIST's 20x20 and centre it in 28x28; the pen stays as it is.
+    """Scale ink to MNIST's 20x20 and centre it in 28x28, without widening the pen.
 
     Args:
         ink: float32 `(height, width)` in [0, 1].
@@ -70,7 +69,7 @@ def fit_ink(ink: Ink) -> NDArray[np.uint8]:
 
 
 def _crop(ink: Ink, faintest: float = 0.0) -> Ink:
-    """Cut out the bounding box of the ink that is more than the faintest."""
+    """Cut out the bounding box of the pixels with more than the faintest ink."""
     is_inked = ink > faintest
     rows, columns = (np.flatnonzero(is_inked.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
@@ -79,28 +78,17 @@ def _crop(ink: Ink, faintest: float = 0.0) -> Ink:
 
 
 def _widen_thin_pen(digit: Ink) -> Ink:
-    """Widen what would be grey instead of white on 20 pixels."""
-    padded = np.pad(digit, 1)
-    slope = np.hypot(np.diff(padded, axis=0)[:, 1:], np.diff(padded, axis=1)[1:])
-    # An outline's length is the sum of the slopes across it, and a stroke has two outlines.
+    """Widen a pen that would be grey instead of full ink on 20 pixels."""
     scale = max(digit.shape) / _DIGIT_SIDE
-    pen = 2 * float(digit.sum()) / float(slope.sum()) / scale
+    pen = float(measure_stroke_width(digit)) / scale
     if pen >= _MIN_PEN:
         return digit
     num_pixels = round((_PEN - pen) / 2 * scale)
     wide = np.pad(digit, num_pixels)
     for step in range(num_pixels):
-        wide = _widen(wide, diagonally=step % 2 == 1)
+        # Four neighbours and eight in turn make an octagon of a dot.
+        wide = dilate(wide) if step % 2 else dilate_to_neighbours(wide)
     return wide
-
-
-def _widen(ink: Ink, diagonally: bool) -> Ink:
-    """Spread ink by a pixel: to four neighbours and to eight in turn makes an octagon of a dot."""
-    padded = np.pad(ink, 1)
-    across = np.maximum(np.maximum(padded[:, :-2], padded[:, 1:-1]), padded[:, 2:])
-    if diagonally:
-        return np.maximum(np.maximum(across[:-2], across[1:-1]), across[2:])
-    return np.maximum(np.maximum(padded[:-2, 1:-1], across[1:-1]), padded[2:, 1:-1])
 
 
 def _resample(digit: Ink, height: int, width: int) -> Ink:
@@ -110,7 +98,7 @@ def _resample(digit: Ink, height: int, width: int) -> Ink:
 
 
 def _place(mass: NDArray[np.float32]) -> int:
-    """Return where `mass` along an axis starts so that its centre falls on the centre of 28 pixels."""
+    """Return the pixel at which `mass` starts so that its centre falls on the centre of 28 pixels."""
     centre = float(mass @ np.arange(len(mass))) / float(mass.sum())
     start = round(SIZE / 2 - centre)
     return min(max(start, 0), SIZE - len(mass))

@@ -1,4 +1,4 @@
-"""A drawing of a line of digits -> what the line network sees: 32 rows, and as many columns as it takes.
+"""From a drawing of a line of digits to what the line network sees: 32 rows, and as many columns as it takes.
 
 The digits fill 28 of the rows. Contrast to the paper is kept, faint patterns and all: the network has seen such paper,
 and tells strokes from it better than a threshold does.
@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from digits.data.images import MAX_PIXEL, SIZE
+from digits.data.images import MAX_PIXEL, SIZE, scale_pixels
 from digits.preprocessing.binarise import Ink, measure_contrast
 from digits.preprocessing.rulings import keep_line_strokes
 
 LINE_HEIGHT = 32
 STRIDE = 4
-"""Columns between one answer of the line network and the next."""
-_FILLED = 28
-_INK = 0.2  # Beyond this is no paper.
-_MARGIN = 6  # Columns of paper on either side.
-_SINGLE_WIDTH = 40  # 28 * 28 / 20 columns, so that 20 rows become 28; rounded up to a multiple of STRIDE.
-_MAX_WIDTH = 2048  # What is wider is no line of digits, but a drawn rule.
+"""Columns between one step of the line network and the next."""
+_FILLED = 28  # The digits fill so many of the rows.
+_INK = 0.2  # Paper has at most this ink, of 1.
+_MARGIN = 6  # So many columns of paper are on either side.
+_SINGLE_WIDTH = 40  # Columns: 28 * 28 / 20, so that 20 rows become 28, rounded up to a multiple of STRIDE.
+_MAX_WIDTH = 2048  # Columns. A wider picture shows a rule and no line of digits.
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class FramedLine:
     scale: float
 
     def locate(self, step: float) -> float:
-        """Return the column of the drawing in whose surroundings the network found something at this step."""
+        """Return the column of the drawing that is in the middle of what the network saw at this step."""
         return self.left + (step + 0.5) * STRIDE * self.scale
 
     def widen(self) -> "FramedLine":
-        """Return it twice as wide."""
+        """Return the same line twice as wide."""
         height, width = self.image.shape
         wide = Image.fromarray(self.image).resize((2 * width, height), Image.Resampling.BICUBIC)
         return replace(self, image=np.asarray(wide), scale=self.scale / 2)
@@ -70,7 +70,7 @@ def frame_line(drawing: NDArray[np.uint8]) -> FramedLine | None:
     left, top = columns[0] - _MARGIN * scale, rows[0] - (LINE_HEIGHT - _FILLED) / 2 * scale
     width = min(ceil(((columns[-1] + 1 - columns[0]) / scale + 2 * _MARGIN) / STRIDE) * STRIDE, _MAX_WIDTH)
     levels = (contrast * MAX_PIXEL).astype(np.uint8)
-    # Paper all round, so that the frame may reach out of the drawing.
+    # There is paper all around, so that the frame may reach out of the drawing.
     margin = ceil(_MARGIN * scale) + ceil(STRIDE * scale)
     box = left + margin, top + margin, left + margin + width * scale, top + margin + LINE_HEIGHT * scale
     framed = Image.fromarray(np.pad(levels, margin)).resize((width, LINE_HEIGHT), Image.Resampling.BILINEAR, box)
@@ -78,10 +78,10 @@ def frame_line(drawing: NDArray[np.uint8]) -> FramedLine | None:
 
 
 def frame_digits(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Show single digits about as the line network sees a line: what is higher than wide fills 28 of the rows.
+    """Show single digits about as the line network sees a line: digits that are higher than wide fill 28 of the rows.
 
     Args:
-        images: uint8 `(n, 28, 28)`, normalised: the longer side of the ink is 20 pixels.
+        images: uint8 `(n, 28, 28)`, in MNIST's form: the longer side of the ink is 20 pixels.
 
     Returns:
         uint8 `(n, 32, 40)`, the ink's rows in the middle.
@@ -91,7 +91,7 @@ def frame_digits(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     for image, line in zip(images, framed, strict=True):
         inked = np.flatnonzero(image.any(axis=1))
         if len(inked):
-            # Paper above and below, so that the frame may reach out of the image.
+            # There is paper above and below, so that the frame may reach out of the image.
             top = SIZE + (inked[0] + inked[-1] + 1 - rows) / 2
             padded = Image.fromarray(np.pad(image, ((SIZE, SIZE), (0, 0))))
             size, box = (_SINGLE_WIDTH, LINE_HEIGHT), (0, top, SIZE, top + rows)
@@ -100,7 +100,7 @@ def frame_digits(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def make_line_batch(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Turn lines into what the line network reads.
+    """Turn lines into the line network's input.
 
     Args:
         images: uint8 `(n, 32, width)`.
@@ -108,11 +108,11 @@ def make_line_batch(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     Returns:
         float32 `(n, 32, width, 1)` in [0, 1].
     """
-    return images[..., None].astype(np.float32) / np.float32(MAX_PIXEL)
+    return scale_pixels(images[..., None])
 
 
 def stretch_line(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Bring a line's darkest strokes to full ink, and its usual paper to none.
+    """Bring a line's darkest strokes to full ink, and the median of its paper to none.
 
     Args:
         levels: uint8 `(height, width)`, contrast to the paper.

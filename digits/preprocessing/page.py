@@ -1,36 +1,37 @@
-"""A sheet of light paper on a darker desk: what lies beside it is no ink.
+"""Find a sheet of light paper on a darker background, so that the background is not taken for ink.
 
-Where a photo shows more than the sheet, the desk is as dark as ink, or the sheet itself looks like light ink.
+In a photo that shows more than the sheet, the background is as dark as ink, or the sheet looks like light ink.
 """
 
 from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw
 
 from digits.preprocessing.components import Mask, label_components
+from digits.preprocessing.morphology import erode
 from digits.preprocessing.threshold import count_levels, find_threshold
 
-_SIDE = 128  # The sheet is looked for on so many pixels.
-_LEAST_PAPER = 0.25  # Of the picture, is bare paper;
-_LEAST_BARE = 0.75  # and of the sheet. The rest is ink; a light digit on a board leaves more.
-_LEAST_BESIDE = 0.02  # Of the picture, is desk;
-_LEAST_DARK = 0.9  # and of what lies beside the sheet.
-_MOST_LIGHT = 0.8  # Of the paper's brightness, has the desk.
-_EDGE_SHARE = 0.02  # Of the longer side: the sheet's edge with its shadow, and the tip of a wedge of desk.
+_SIDE = 128  # The sheet is searched on a picture whose longer side has at most so many pixels.
+_LEAST_PAPER = 0.25  # Bare paper covers at least this share of the picture.
+_LEAST_BARE = 0.75  # Bare paper covers at least this share of the sheet. A light digit on a board covers less.
+_LEAST_BESIDE = 0.02  # The background covers at least this share of the picture.
+_LEAST_DARK = 0.9  # At least this share of the background is dark.
+_MOST_LIGHT = 0.8  # The background has at most this share of the paper's brightness.
+_EDGE_SHARE = 0.02  # The sheet's edge and its shadow are at most this share of the longer side wide.
 
 
-def paint_desk(drawing: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """Put paper in place of the desk around a sheet.
+def replace_background(drawing: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    """Put paper in place of the background around a sheet.
 
-    A shadow's edge may be taken for the sheet's: only for what cannot be read as it is.
+    The edge of a shadow may be taken for the sheet's, so use it only for a picture that cannot be read as it is.
 
     Args:
         drawing: uint8 `(height, width)`, luminance.
 
     Returns:
-        uint8 `(height, width)`; None if no sheet can be told from a desk.
+        uint8 `(height, width)`; None if there is no sheet before a background.
     """
     height, width = drawing.shape
     factor = ceil(max(height, width) / _SIDE)
@@ -43,8 +44,8 @@ def paint_desk(drawing: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     if paper.sum() < _LEAST_BARE * sheet.sum() or 1 - sheet.mean() < _LEAST_BESIDE:
         return None
     level = float(np.median(small[paper]))
-    desk = small[~sheet]
-    if is_light[~sheet].mean() > 1 - _LEAST_DARK or float(np.median(desk)) > _MOST_LIGHT * level:
+    background = small[~sheet]
+    if is_light[~sheet].mean() > 1 - _LEAST_DARK or float(np.median(background)) > _MOST_LIGHT * level:
         return None
     inside = _shrink(sheet, ceil(_EDGE_SHARE * max(small.shape)))
     inside = inside.repeat(factor, axis=0).repeat(factor, axis=1)[:height, :width]
@@ -69,7 +70,7 @@ def _fill_hull(mask: Mask) -> Mask:
 
 
 def _chain(points: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return the points, of those sorted, that turn one way only."""
+    """Return those of the sorted points at which the outline turns one way."""
     chain: list[tuple[int, int]] = []
     for x, y in points:
         while len(chain) > 1:
@@ -82,8 +83,5 @@ def _chain(points: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _shrink(mask: Mask, num_pixels: int) -> Mask:
-    """Take away what lies near to its edge, or to the picture's: there the tip of a wedge is too thin to be seen."""
-    narrow = Image.fromarray(np.pad(mask, num_pixels).view(np.uint8))
-    for _ in range(num_pixels):
-        narrow = narrow.filter(ImageFilter.MinFilter(3))
-    return np.asarray(narrow, bool)[num_pixels:-num_pixels, num_pixels:-num_pixels]
+    """Take away what is near to the edge of the mask or of the picture, where a wedge of background is too thin."""
+    return erode(np.pad(mask, num_pixels), num_pixels)[num_pixels:-num_pixels, num_pixels:-num_pixels]

@@ -1,33 +1,35 @@
-"""Pieces of ink that nobody wrote: lines printed from edge to edge, the edge of the sheet, frames round digits."""
+"""Find components that are printed or are the sheet's edge: lines across the picture, and frames around ink."""
 
 import numpy as np
 
 from digits.preprocessing.components import Labels, Mask, label_components, measure_components
 
-_LINE_SHARE = 0.1  # Of the drawing's height: what a level line takes at the most.
-_MARGIN_SHARE = 0.06  # Likewise, one that stands upright.
-_HIGHEST_BESIDE_MARGIN = 0.75  # Likewise, what is written beside such a line.
-_SIDE_SHARE = 0.06  # Of a frame's width or height: where its sides lie.
-_SIDE_COVERED = 0.85  # Of each side, by a frame; of a round zero half.
-_LEAST_PIXELS = 32  # Of a frame; noise has thousands of pieces that are smaller.
-_FRAMED_SHARE = 0.02  # Of a frame's box, by the ink in it.
+# Shares of the drawing's height.
+_LINE_SHARE = 0.1  # A level line spans fewer rows than this.
+_MARGIN_SHARE = 0.06  # An upright line spans fewer columns than this.
+_HIGHEST_BESIDE_MARGIN = 0.75  # What is written beside an upright line is lower than this.
+_SIDE_SHARE = 0.06  # A frame's side lies within this share of the frame's width or height.
+_SIDE_COVERED = 0.85  # A frame covers more than this share of each side; a round zero covers half.
+_LEAST_PIXELS = 32  # A frame has at least so many pixels; noise has thousands of smaller components.
+_FRAMED_SHARE = 0.02  # The ink inside a frame covers more than this share of the frame's box.
 
 
-def find_printed(labels: Labels, is_written: Mask) -> list[int]:
-    """Tell what was printed from what was written. A line that a digit touches is not told apart.
+def find_printed(labels: Labels, is_written: Mask, has_frames: bool = True) -> list[int]:
+    """Find the components that were printed. A line that a digit touches is not found.
 
     Args:
-        labels: int32 `(height, width)`, 0 is paper and 1 to n are connected pieces of ink.
+        labels: int32 `(height, width)`, 0 is paper and 1 to n are the components.
         is_written: bool `(n + 1,)`, False for the paper and for specks.
+        has_frames: False if frames were erased before, so that none is searched.
 
     Returns:
-        The numbers of the pieces.
+        The numbers of the components.
     """
     height, turned = len(labels), labels.T
     level = [piece for piece in _list_crossing(labels) if _measure_extent(labels == piece) < _LINE_SHARE * height]
     upright = [piece for piece in _list_crossing(turned) if _measure_extent(turned == piece) < _MARGIN_SHARE * height]
-    frames = _find_frames(labels, is_written)
-    # In a picture cut close to its digits a 1 is as high as the picture, and so is what stands beside it.
+    frames = _find_frames(labels, is_written) if has_frames else []
+    # In a picture that is cut close to its digits a 1 is as high as the picture, and so are the other digits.
     rest = is_written.copy()
     rest[level + upright + frames] = False
     written = rest[labels]
@@ -36,7 +38,7 @@ def find_printed(labels: Labels, is_written: Mask) -> list[int]:
 
 
 def mark_frames(mask: Mask) -> Mask:
-    """Mark what of the ink is frames round other ink.
+    """Mark the ink of frames around other ink.
 
     Args:
         mask: bool `(height, width)`, True is ink.
@@ -48,7 +50,7 @@ def mark_frames(mask: Mask) -> Mask:
 
 
 def _find_frames(labels: Labels, is_written: Mask) -> list[int]:
-    """Return the pieces with four straight sides and something in between."""
+    """Return the components with four straight sides and ink inside."""
     boxes, _ = measure_components(labels, len(is_written) - 1)
     frames = []
     for piece in np.flatnonzero(is_written).tolist():
@@ -61,7 +63,7 @@ def _find_frames(labels: Labels, is_written: Mask) -> list[int]:
 
 
 def _measure_sides(mask: Mask) -> list[float]:
-    """Return how much of its left, right, upper and lower side a piece covers."""
+    """Return the share of its left, right, upper and lower side that a component covers."""
     covered = []
     for turned in (mask.T, mask):
         reach = max(1, round(_SIDE_SHARE * len(turned)))
@@ -70,10 +72,10 @@ def _measure_sides(mask: Mask) -> list[float]:
 
 
 def _list_crossing(labels: Labels) -> list[int]:
-    """Return the pieces that reach from the left edge to the right one."""
+    """Return the components that reach from the left edge to the right edge."""
     return [int(piece) for piece in np.intersect1d(labels[:, 0], labels[:, -1]) if piece]
 
 
 def _measure_extent(mask: Mask) -> int:
-    """Return how many rows lie between the first and the last that are inked."""
+    """Return how many rows lie between the first and the last with ink."""
     return int(np.ptp(np.flatnonzero(mask.any(axis=1))))

@@ -1,4 +1,4 @@
-"""Grey levels, counted: where they lie, and what parts the dark from the light."""
+"""Histograms of grey levels: their quantiles and their threshold."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ def count_levels(values: NDArray[np.uint8]) -> NDArray[np.intp]:
 
 
 def find_level(counts: NDArray[np.intp], share: float) -> int:
-    """Return the level that this share of the values lies at or below."""
+    """Return the smallest level at or below which this share of the values lies."""
     below = counts.cumsum()
     return int(np.searchsorted(below, share * below[-1]))
 

@@ -5,17 +5,15 @@ Usage:
 """
 
 import argparse
+import csv
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from digits.data.dataset import read_images
+from digits.data.files import replace_file
 from digits.data.images import make_batch
 from digits.errors import end_in_one_line
 from digits.inference.classifier import Classifier, load_classifier
-
-_IMAGES_PER_BATCH = 1_000
+from digits.inference.onnx_session import compute_in_parts
 
 
 def write_submission(classifier: Classifier, test: Path, output: Path) -> int:
@@ -28,16 +26,12 @@ def write_submission(classifier: Classifier, test: Path, output: Path) -> int:
         DatasetError: If `test` is not in Kaggle's layout; nothing is written then.
     """
     images = read_images(test)
-    chunks = (images[start : start + _IMAGES_PER_BATCH] for start in range(0, len(images), _IMAGES_PER_BATCH))
-    labels = np.concatenate([classifier.predict(make_batch(chunk)).argmax(axis=1) for chunk in chunks])
-    unfinished = output.with_name(output.name + ".part")
-    rows = pd.DataFrame({"ImageId": np.arange(1, len(labels) + 1), "Label": labels})
-    try:
-        rows.to_csv(unfinished, index=False, lineterminator="\n")
-        unfinished.replace(output)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return len(labels)
+    digits = compute_in_parts(lambda part: classifier.predict(make_batch(part)), images).argmax(axis=1)
+    with replace_file(output) as unfinished, unfinished.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("ImageId", "Label"))
+        writer.writerows(enumerate(digits.tolist(), start=1))
+    return len(digits)
 
 
 def main() -> None:

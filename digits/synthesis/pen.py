@@ -1,7 +1,8 @@
-"""Strokes drawn with a pen, in MNIST's form: many at once, straight onto 28x28.
+"""Draw strokes as a pen does, in MNIST's form, many images at once.
 
-The ink's box is fitted to 20x20 and the centre of mass put in the centre, as `digits.preprocessing.digit_image` does
-with drawings; here it is done to the points, which costs a thousandth of drawing large and shrinking.
+The ink is fitted to a box of 20x20 and its centre of mass goes to the image's centre, as
+`digits.preprocessing.digit_image` does with drawings. Here the points are scaled before they are drawn, which takes a
+thousandth of the time of drawing large images and shrinking them.
 """
 
 from dataclasses import dataclass
@@ -12,12 +13,13 @@ from numpy.typing import NDArray
 from digits.data.images import MAX_PIXEL, SIZE
 
 BOX = 20
+"""Side of the ink's box, in pixels."""
 _IMAGES_AT_ONCE = 200
 
 
 @dataclass(frozen=True)
 class Strokes:
-    """What a pen did on n sheets.
+    """The paths of a pen on n sheets.
 
     Attributes:
         points: float32 `(n, m, 2)`, x to the right and y down in any unit.
@@ -32,12 +34,12 @@ class Strokes:
 
 
 def bend(strokes: Strokes, random: np.random.Generator, strength: float = 1.0) -> Strokes:
-    """Write the same in n different hands: slant, proportions, and how far the pen strays.
+    """Change the strokes of each sheet as another person would write them: in slant, in proportions, in waves.
 
     Args:
-        strokes: With points in about 0-1.
-        random: Draws the hands.
-        strength: Scales how far they differ.
+        strokes: Their points are in about 0-1.
+        random: The generator.
+        strength: Scales every change.
     """
     num, num_points = strokes.points.shape[:2]
     x, y = strokes.points[..., 0] - 0.5, strokes.points[..., 1] - 0.5
@@ -47,10 +49,10 @@ def bend(strokes: Strokes, random: np.random.Generator, strength: float = 1.0) -
         return random.normal(0, scale * strength, (num, 1)).astype(np.float32)
 
     def draw_wave(scale: float) -> NDArray[np.float32]:
-        """A displacement that varies over the sheet, and another along the stroke."""
+        """Return displacements float32 `(n, m)`: one wave over the sheet, and one along the stroke."""
         over_sheet = np.sin(draw(4) * x + draw(4) * y + draw(3)) * draw(scale)
-        on_the_way = np.sin(np.abs(draw(6)) * along + draw(3)) * draw(scale)
-        wave: NDArray[np.float32] = over_sheet + on_the_way
+        over_stroke = np.sin(np.abs(draw(6)) * along + draw(3)) * draw(scale)
+        wave: NDArray[np.float32] = over_sheet + over_stroke
         return wave
 
     x, y = x + draw_wave(0.05) + draw_wave(0.03), y + draw_wave(0.05) + draw_wave(0.03)
@@ -64,8 +66,8 @@ def draw_strokes(strokes: Strokes, widths: NDArray[np.float64]) -> NDArray[np.ui
     """Draw strokes as MNIST shows digits.
 
     Args:
-        strokes: What to draw.
-        widths: float64 `(n,)`, of the pen, in pixels of the result.
+        strokes: Points in any unit.
+        widths: float64 `(n,)`, the width of each sheet's pen in pixels of the result.
 
     Returns:
         uint8 `(n, 28, 28)`.
@@ -78,34 +80,44 @@ def draw_strokes(strokes: Strokes, widths: NDArray[np.float64]) -> NDArray[np.ui
     points = (points + BOX / 2).astype(np.float32)
     for start in range(0, len(strokes), _IMAGES_AT_ONCE):
         part = slice(start, start + _IMAGES_AT_ONCE)
-        images[part] = centre_ink(_draw_lines(points[part], strokes.is_down[part], radii[part]))
+        images[part] = centre_ink(draw_lines(points[part], strokes.is_down[part], radii[part]))
     return images
 
 
-def _draw_lines(
-    points: NDArray[np.float32], is_down: NDArray[np.bool_], radii: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Return ink in [0, 1], float32 `(n, 20, 20)`: how near each pixel is to the nearest line."""
-    centres = np.arange(BOX, dtype=np.float32) + np.float32(0.5)
+def draw_lines(
+    points: NDArray[np.floating], is_down: NDArray[np.bool_], radii: NDArray[np.floating], side: int = BOX
+) -> NDArray[np.floating]:
+    """Draw polylines with round ends and soft edges.
+
+    Args:
+        points: `(n, m, 2)`, x and y in pixels; the first pixel's centre is at 0.5.
+        is_down: bool `(n, m - 1)`, whether a line leads from one point to the next.
+        radii: `(n, 1, 1)`, half the width of each pen in pixels.
+        side: Height and width of the images.
+
+    Returns:
+        Ink `(n, side, side)` in [0, 1], of the points' type, the more the nearer a pixel is to the nearest line.
+    """
+    centres = np.arange(side, dtype=points.dtype) + points.dtype.type(0.5)
     start, line = points[:, :-1], np.diff(points, axis=1)
     from_x = centres[None, None, :] - start[..., 0, None]
     from_y = centres[None, None, :] - start[..., 1, None]
-    length = np.maximum((line**2).sum(axis=2), np.float32(1e-9))
+    length = np.maximum((line**2).sum(axis=2), points.dtype.type(1e-9))
     part_x, part_y = (from_xy * (line[..., axis] / length)[..., None] for axis, from_xy in enumerate((from_x, from_y)))
     share = np.clip(part_y[:, :, :, None] + part_x[:, :, None, :], 0, 1)
     gap_x = from_x[:, :, None, :] - share * line[..., 0, None, None]
     gap_y = from_y[:, :, :, None] - share * line[..., 1, None, None]
     distance = gap_x**2 + gap_y**2
     distance[~is_down] = np.inf
-    ink: NDArray[np.float32] = np.clip(radii + 0.5 - np.sqrt(distance.min(axis=1)), 0, 1)
+    ink: NDArray[np.floating] = np.clip(radii + 0.5 - np.sqrt(distance.min(axis=1)), 0, 1)
     return ink
 
 
-def centre_ink(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Put the centre of mass in the centre of 28x28.
+def centre_ink(ink: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Put the centre of mass in the centre of 28x28 pixels.
 
     Args:
-        ink: float32 `(n, height, width)` in [0, 1], each side 28 at most.
+        ink: `(n, height, width)` in [0, 1]; height and width are at most 28.
 
     Returns:
         uint8 `(n, 28, 28)`.

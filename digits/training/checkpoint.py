@@ -1,7 +1,7 @@
-"""The checkpoint that a killed training resumes from."""
+"""Checkpoints, from which an interrupted training is resumed."""
 
 import json
-import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,27 +9,38 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import keras
 
+from digits.data.files import replace_file
 from digits.errors import CheckpointError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 History = dict[str, list[float]]
+_STATE = "run"
 
 
-def warn_of_interrupted_run(checkpoint: Path) -> None:
-    """Say what a checkpoint left by an interrupted run means for a run that starts anew."""
-    if checkpoint.is_file():
-        print(f"{checkpoint}, of an interrupted run, is replaced after the first epoch; --resume continues that run.")
+def save_weights(model: keras.Model, path: Path, state: Mapping[str, Any]) -> None:
+    """Write weights and the state of a run as one file, to the side and then renamed.
+
+    Args:
+        model: If it is compiled, the file holds its optimiser's weights too.
+        path: Ends in `.weights.h5`.
+        state: Anything that JSON can hold.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replace_file(path) as unfinished:
+        model.save_weights(unfinished)
+        with h5py.File(unfinished, "a") as file:
+            file.attrs[_STATE] = json.dumps(state)
 
 
 class CheckpointSaver(keras.callbacks.Callback):
-    """Saves weights, optimiser and history after each epoch as one file, to the side and then renamed.
+    """Saves weights, optimiser and history after each epoch.
 
     Attributes:
-        path: Ends in `.weights.h5`.
-        run: What tells this run from others: settings and data.
-        history: Keras's, of all epochs, also of those before the run was interrupted.
+        path: The checkpoint, which ends in `.weights.h5`.
+        run: The settings and the data, by which a checkpoint of another run is recognised.
+        history: Keras's history of all epochs, with those before the run was interrupted.
     """
 
     def __init__(self, path: Path, config: "DataclassInstance", data_sha256: str, num_digits: int) -> None:
@@ -40,27 +51,26 @@ class CheckpointSaver(keras.callbacks.Callback):
         self.history: History = {}
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Save, as Keras calls it."""
+        """Save; Keras calls this."""
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(float(value))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        # In the same folder, because a rename is atomic only inside one file system.
-        with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=".writing-") as folder:
-            unfinished = Path(folder, self.path.name)
-            self.model.save_weights(unfinished)
-            with h5py.File(unfinished, "a") as file:
-                file.attrs["run"] = json.dumps({"run": self.run, "epochs_done": epoch + 1, "history": self.history})
-            unfinished.replace(self.path)
+        state = {"run": self.run, "epochs_done": epoch + 1, "history": self.history}
+        save_weights(self.model, self.path, state)
 
-    def restore(self, model: keras.Model) -> int:
-        """Load the checkpoint into a compiled model and return how many epochs it has behind it.
+    def restore(self, model: keras.Model, resume: bool) -> int:
+        """Load the checkpoint into a compiled model if the run is resumed, and return the epoch to begin with, from 0.
 
         Raises:
-            CheckpointError: If there is nothing to resume, or it is another run's.
+            CheckpointError: If there is nothing to resume, or the checkpoint is of another run.
         """
+        if not resume:
+            if self.path.is_file():
+                print(f"{self.path}, of an interrupted run, is replaced after the first epoch; ", end="")
+                print("--resume continues that run.")
+            return 0
         if not self.path.is_file():
             raise CheckpointError(f"{self.path}: no interrupted run to resume; start one without --resume.")
-        state = _read_checkpoint_state(self.path)
+        state = read_state(self.path)
         if state["run"] != self.run:
             differing = sorted(key for key in self.run if state["run"].get(key) != self.run[key])
             raise CheckpointError(
@@ -69,22 +79,22 @@ class CheckpointSaver(keras.callbacks.Callback):
                 f"{ {key: state['run'].get(key) for key in differing} }. "
                 "Give the same options and data, or start anew without --resume."
             )
-        # Unbuilt, an optimiser has nowhere to load its moments into.
+        # Without this, the optimiser has no variables to load its weights into.
         model.optimizer.build(model.trainable_variables)
         model.load_weights(self.path)
         self.history = state["history"]
         return int(state["epochs_done"])
 
 
-def _read_checkpoint_state(path: Path) -> dict[str, Any]:
-    """Return what a checkpoint says of its run: `run`, `epochs_done`, `history`.
+def read_state(path: Path) -> dict[str, Any]:
+    """Return the state that `save_weights` wrote with the weights.
 
     Raises:
-        CheckpointError: If it is no checkpoint.
+        CheckpointError: If the file is no whole checkpoint.
     """
     try:
         with h5py.File(path, "r") as file:
-            state: dict[str, Any] = json.loads(file.attrs["run"])
+            state: dict[str, Any] = json.loads(file.attrs[_STATE])
     except (OSError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path}: not a whole checkpoint ({error}); start anew without --resume.") from error
     return state

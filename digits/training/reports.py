@@ -1,17 +1,18 @@
-"""Pictures of a training run, as PNG files."""
+"""Draw the pictures of a training run, as PNG files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from digits.data.images import NUM_CLASSES
+from digits.data.images import MAX_PIXEL, NUM_CLASSES
+from digits.training.palette import BLUE
 
-_MISREAD_SHOWN = 60
-_GALLERY_COLUMNS = 10
+_MAX_MISREAD = 60
 
 
 def save_reports(
@@ -24,14 +25,14 @@ def save_reports(
     """Draw learning curves, confusion matrix and misread digits.
 
     Args:
-        folder: Made if need be.
-        history: Loss and accuracy, a number an epoch.
-        images: uint8 `(n, 28, 28)`, what was scored.
+        folder: The folder for the files, which is made if it is missing.
+        history: Loss and accuracy, a number for each epoch.
+        images: uint8 `(n, 28, 28)`, the scored digits.
         labels: int64 `(n,)`, 0-9.
-        probabilities: float32 `(n, 10)`.
+        probabilities: float32 `(n, 10)`, rows sum to 1.
 
     Returns:
-        The files written.
+        The written files.
     """
     folder.mkdir(parents=True, exist_ok=True)
     figures = {
@@ -44,16 +45,9 @@ def save_reports(
     return [folder / name for name in figures]
 
 
-def _make_figure(width: float, height: float) -> Figure:
-    # Not pyplot.figure: that keeps every figure alive and may ask for a display.
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
 def draw_learning_curves(history: dict[str, list[float]]) -> Figure:
-    """Draw loss and error on the distorted training digits by epoch."""
-    figure = _make_figure(9, 3.5)
+    """Draw loss and error on the distorted training digits after each epoch."""
+    figure = Figure((9, 3.5), layout="constrained")
     loss_axes, error_axes = figure.subplots(1, 2)
     epochs = np.arange(1, len(history["loss"]) + 1)
     curves = (
@@ -61,7 +55,7 @@ def draw_learning_curves(history: dict[str, list[float]]) -> Figure:
         (error_axes, [100 * (1 - accuracy) for accuracy in history["accuracy"]], "Error (%)"),
     )
     for axes, values, title in curves:
-        axes.plot(epochs, values, marker="o", markersize=3, color="tab:blue")
+        axes.plot(epochs, values, marker="o", markersize=3, color=BLUE)
         axes.set(title=f"{title}, distorted training digits", xlabel="Epoch", ylabel=title)
         axes.set_yscale("log")
         axes.xaxis.get_major_locator().set_params(integer=True)
@@ -70,8 +64,8 @@ def draw_learning_curves(history: dict[str, list[float]]) -> Figure:
 
 
 def draw_confusion_matrix(labels: NDArray[np.int64], predicted: NDArray[np.int64]) -> Figure:
-    """Draw which digit is read as which; the diagonal, all that is right, is left uncoloured."""
-    figure = _make_figure(6.5, 6)
+    """Draw the number of digits of each label that are read as each digit; only misread ones are coloured."""
+    figure = Figure((6.5, 6), layout="constrained")
     axes = figure.subplots()
     display = ConfusionMatrixDisplay.from_predictions(
         labels, predicted, labels=range(NUM_CLASSES), ax=axes, colorbar=False, include_values=False
@@ -90,17 +84,33 @@ def draw_confusion_matrix(labels: NDArray[np.int64], predicted: NDArray[np.int64
 def draw_misread_digits(
     images: NDArray[np.uint8], labels: NDArray[np.int64], probabilities: NDArray[np.float32]
 ) -> Figure:
-    """Draw the misread digits, the most confident mistakes first."""
+    """Draw the misread digits, those with the highest confidence first."""
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     misread = np.flatnonzero(predicted != labels)
-    shown = misread[np.argsort(-confidence[misread])][:_MISREAD_SHOWN]
-    num_rows = max(-(-len(shown) // _GALLERY_COLUMNS), 1)
-    figure = _make_figure(_GALLERY_COLUMNS, 1.35 * num_rows + 0.7)
-    grid = figure.subplots(num_rows, _GALLERY_COLUMNS, squeeze=False)
-    for axes in grid.flat:
-        axes.axis("off")
-    for axes, index in zip(grid.flat, shown, strict=False):
-        axes.imshow(images[index], cmap="gray_r", vmin=0, vmax=255)
-        axes.set_title(f"{labels[index]} as {predicted[index]}, {confidence[index]:.0%}", fontsize=8)
+    shown = misread[np.argsort(-confidence[misread])][:_MAX_MISREAD]
+    titles = [f"{labels[index]} as {predicted[index]}, {confidence[index]:.0%}" for index in shown]
+    figure = draw_titled(images[shown], titles, num_columns=10)
     figure.suptitle(f"Misread digits: {len(shown)} of {len(misread)}, label as answer, confidence")
     return figure
+
+
+def draw_titled(
+    images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], titles: Sequence[str], num_columns: int = 9
+) -> Figure:
+    """Draw digits in rows, one inch wide each, under their titles."""
+    num_rows = max(-(-len(images) // num_columns), 1)
+    figure = Figure((num_columns, 1.36 * num_rows + 0.1), layout="constrained")
+    for axes, image, title in zip(np.ravel(figure.subplots(num_rows, num_columns)), images, titles, strict=False):
+        draw_image(axes, image, title, 7.5)
+    for axes in figure.axes[len(images) :]:
+        axes.axis("off")
+    return figure
+
+
+def draw_image(axes: Axes, image: NDArray[np.uint8], title: str = "", size: float = 8) -> None:
+    """Draw one digit as ink on paper, without axes."""
+    axes.imshow(image, cmap="gray_r", vmin=0, vmax=MAX_PIXEL)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_color("#cccccc")
+    if title:
+        axes.set_title(title, fontsize=size, pad=3)

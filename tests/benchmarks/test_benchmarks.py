@@ -170,6 +170,12 @@ def test_model_card_holds_every_made_part_once() -> None:
     assert sorted(named) == sorted(model_card.SECTIONS)
 
 
+def test_readme_gives_the_measured_share_of_cheques(measured: Measured) -> None:
+    (row,) = [row for row in measured.files["reading"] if row["row"] == "cheque amounts: numbers"]
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    assert f"it reads {float(row['right_percent']):.0f} % of the amounts exactly" in readme
+
+
 def test_documents_name_only_benchmarks_that_exist() -> None:
     documents = [model_card.CARD, ROOT / "docs/capacity.md", BENCHMARKS / "README.md"]
     named = set().union(*(re.findall(r"python -m (benchmarks[\w.]+)", path.read_text()) for path in documents))

@@ -50,6 +50,7 @@ def test_mutual_loss_is_the_cross_entropy_to_half_the_label_and_half_the_other_a
     np.testing.assert_allclose(received, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_fit_beside_peer_with_a_peer_that_is_not_heard_learns_what_the_network_alone_does(
     small_digits, small_batch, tmp_path, monkeypatch
 ):

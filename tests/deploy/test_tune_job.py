@@ -2,11 +2,10 @@
 
 import re
 import shlex
-import subprocess
-import sys
 
 import pytest
 
+from tests.conftest import RunPython
 from tests.deploy.manifests import ROOT, get_container, get_pod, read_objects
 
 JOB = "kube-config/tune-job.yaml"
@@ -47,14 +46,8 @@ def test_job_reads_the_storage_from_a_secret_and_nowhere_else(job: dict) -> None
     assert "://" not in (ROOT / JOB).read_text().replace("# ", "")
 
 
-def test_job_gives_options_that_the_command_knows(job: dict) -> None:
-    usage = subprocess.run(
-        [sys.executable, "-m", "digits.exploration.search", "--help"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+def test_job_gives_options_that_the_command_knows(job: dict, run_command: RunPython) -> None:
+    usage = run_command("digits.exploration.search", "--help")
     options = [argument for argument in get_container(job)["args"] if argument.startswith("--")]
     assert options
     assert [option for option in options if option not in usage.stdout] == []

@@ -7,6 +7,12 @@ import pytest
 from tests.service.server import ROOT, Server, serve
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what drives a browser."""
+    if "page" in getattr(item, "fixturenames", ()):
+        item.add_marker("slow")
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The service with the shipped model. Whatever the tests send, nothing may end in a fault."""

@@ -7,8 +7,6 @@ from typing import Any
 from ray import serve
 from starlette.requests import Request
 
-sys.path.insert(0, __file__.rpartition("/")[0])
-
 
 @serve.deployment(ray_actor_options={"num_cpus": 1}, max_ongoing_requests=128)
 class Digits:

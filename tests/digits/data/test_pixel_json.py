@@ -1,16 +1,18 @@
 import json
+import math
 import random
 from typing import Any
 
 import numpy as np
 import pytest
 
-from digits.data.images import PIXEL_NAMES
-from digits.data.pixel_json import parse_row, read_row_text
+from digits.data.images import NUM_PIXELS, PIXEL_NAMES
+from digits.data.pixel_json import check_images, parse_images, parse_row, read_row_text, unpack_images
 from digits.errors import PixelError
+from tests.wordings import wording
 
 
-def make_row(rng: random.Random) -> dict[str, Any]:
+def draw_row(rng: random.Random) -> dict[str, Any]:
     return {name: rng.choice([0, 9, 10, 99, 100, 255]) for name in PIXEL_NAMES}
 
 
@@ -18,7 +20,7 @@ def make_row(rng: random.Random) -> dict[str, Any]:
 @pytest.mark.parametrize("is_shuffled", [False, True])
 def test_a_row_of_whole_pixels_is_read_to_the_same_pixels(separators: tuple[str, str], is_shuffled: bool) -> None:
     rng = random.Random(1)
-    row = make_row(rng)
+    row = draw_row(rng)
     names = rng.sample(PIXEL_NAMES, len(PIXEL_NAMES)) if is_shuffled else PIXEL_NAMES
     pixels = read_row_text(json.dumps({name: row[name] for name in names}, separators=separators).encode() + b"\n")
     assert pixels is not None
@@ -27,7 +29,7 @@ def test_a_row_of_whole_pixels_is_read_to_the_same_pixels(separators: tuple[str,
 
 
 def test_of_a_repeated_pixel_the_last_value_counts() -> None:
-    text = json.dumps(make_row(random.Random(1))).encode().replace(b'"pixel12":', b'"pixel12": 7, "pixel12":')
+    text = json.dumps(draw_row(random.Random(1))).encode().replace(b'"pixel12":', b'"pixel12": 7, "pixel12":')
     pixels = read_row_text(text)
     assert pixels is not None
     assert np.array_equal(pixels, parse_row(json.loads(text)))
@@ -36,7 +38,7 @@ def test_of_a_repeated_pixel_the_last_value_counts() -> None:
 @pytest.mark.parametrize("pixel", [256, 10**400, -1, -0.0, 0.5, 1e2, True, None, "1", [1], {}])
 @pytest.mark.parametrize("name", ["pixel0", "pixel400", "pixel783"])
 def test_a_row_with_anything_but_whole_pixels_is_left_to_others(name: str, pixel: object) -> None:
-    row = {**make_row(random.Random(1)), name: pixel}
+    row = {**draw_row(random.Random(1)), name: pixel}
     assert read_row_text(json.dumps(row).encode()) is None
 
 
@@ -58,7 +60,7 @@ def test_a_row_with_anything_but_whole_pixels_is_left_to_others(name: str, pixel
     ],
 )
 def test_text_that_is_slightly_wrong_is_left_to_others(correct: bytes, wrong: bytes) -> None:
-    text = json.dumps({**make_row(random.Random(1)), "pixel12": 7}).encode()
+    text = json.dumps({**draw_row(random.Random(1)), "pixel12": 7}).encode()
     assert text.count(correct) == 1
     assert read_row_text(text) is not None
     assert read_row_text(text.replace(correct, wrong)) is None
@@ -68,7 +70,7 @@ def test_whatever_is_read_of_damaged_text_is_what_json_says() -> None:
     rng = random.Random(1)
     num_read = 0
     for _ in range(1500):
-        text = bytearray(json.dumps(make_row(rng)).encode())
+        text = bytearray(json.dumps(draw_row(rng)).encode())
         for _ in range(rng.randrange(3)):
             damage(text, rng)
         pixels = read_row_text(text)
@@ -88,3 +90,173 @@ def parse_as_json(text: bytearray) -> np.ndarray | None:
         return parse_row(json.loads(text))
     except (json.JSONDecodeError, PixelError):
         return None
+
+
+def make_row(**changes: object) -> dict[str, object]:
+    return {**dict.fromkeys(PIXEL_NAMES, 0), **changes}
+
+
+def without(*names: str) -> dict[str, object]:
+    return {name: 0 for name in PIXEL_NAMES if name not in names}
+
+
+def test_parse_row_places_each_pixel_by_its_name() -> None:
+    levels = [index % 256 for index in range(NUM_PIXELS)]
+    pixels = parse_row(dict(zip(PIXEL_NAMES, levels, strict=True)))
+    assert pixels.dtype == np.float32
+    assert pixels.tolist() == levels
+
+
+def test_parse_row_ignores_the_order_of_the_keys() -> None:
+    levels = [index % 256 for index in range(NUM_PIXELS)]
+    row = dict(zip(PIXEL_NAMES, levels, strict=True))
+    assert parse_row(dict(reversed(row.items()))).tolist() == levels
+
+
+def test_parse_row_keeps_fractions_beside_integers() -> None:
+    pixels = parse_row(make_row(pixel0=0.5, pixel1=254.75, pixel783=255))
+    assert pixels.dtype == np.float32
+    assert pixels[[0, 1, 2, 783]].tolist() == [0.5, 254.75, 0.0, 255.0]
+
+
+@pytest.mark.parametrize("value", [0, 255, 0.0, 255.0, -0.0])
+def test_parse_row_accepts_the_ends_of_the_range(value: float) -> None:
+    assert parse_row(make_row(pixel5=value))[5] == value
+
+
+@pytest.mark.parametrize(
+    ("value", "received"),
+    [
+        (256, "256"),
+        (-1, "-1"),
+        (255.001, "255.001"),
+        (-0.001, "-0.001"),
+        (math.nan, "nan"),
+        (math.inf, "inf"),
+        (-math.inf, "-inf"),
+        (2**64, "1.84467e+19"),
+        pytest.param(10**5000, "a huge integer", id="huge"),
+    ],
+)
+@pytest.mark.parametrize("other", [0, 0.5], ids=["integers", "fractions"])
+def test_parse_row_out_of_range_names_pixel_and_value(value: float, received: str, other: float) -> None:
+    with pytest.raises(PixelError, match=wording("pixel_out_of_range", received=received, name="pixel12")) as caught:
+        parse_row(make_row(pixel12=value, pixel0=other))
+    assert (caught.value.code, caught.value.field) == ("pixel_out_of_range", "pixel12")
+
+
+@pytest.mark.parametrize(
+    ("value", "received"),
+    [
+        ("0", "a string"),
+        (None, "null"),
+        (True, "a boolean"),
+        (False, "a boolean"),
+        ([0], "an array"),
+        ({"pixel12": 0}, "an object"),
+        (0j, "another type"),
+    ],
+)
+def test_parse_row_not_a_number_names_pixel_and_type(value: object, received: str) -> None:
+    with pytest.raises(PixelError, match=wording("pixel_not_a_number", received=received, name="pixel12")) as caught:
+        parse_row(make_row(pixel12=value))
+    assert (caught.value.code, caught.value.field) == ("not_a_number", "pixel12")
+
+
+def test_parse_row_with_several_faults_names_the_first_pixel() -> None:
+    with pytest.raises(PixelError) as caught:
+        parse_row(make_row(pixel700=-1, pixel3=None))
+    assert (caught.value.code, caught.value.field) == ("not_a_number", "pixel3")
+
+
+@pytest.mark.parametrize(
+    ("row", "kind", "num", "names", "code", "field"),
+    [
+        (without("pixel12"), "pixels_missing", 783, "pixel12", "missing_pixel", "pixel12"),
+        (
+            {},
+            "pixels_missing",
+            0,
+            "pixel0, pixel1, pixel2, pixel3, pixel4 and 779 more",
+            "missing_pixel",
+            "pixel0",
+        ),
+        (
+            without("pixel783") | {"pixel784": 0},
+            "pixels_missing",
+            783,
+            "pixel783; unknown: pixel784",
+            "missing_pixel",
+            "pixel783",
+        ),
+        (make_row(label=1), "fields_unknown", 784, "label", "unknown_field", "label"),
+        (make_row(pixel00=0), "fields_unknown", 784, "pixel00", "unknown_field", "pixel00"),
+    ],
+)
+def test_parse_row_wrong_names_counts_and_names_them(
+    row: dict[str, object], kind: str, num: int, names: str, code: str, field: str
+) -> None:
+    with pytest.raises(PixelError, match=wording(kind, num=num, names=names)) as caught:
+        parse_row(row)
+    assert (caught.value.code, caught.value.field) == (code, field)
+
+
+def test_parse_row_unknown_name_of_any_length_is_shown_in_short() -> None:
+    with pytest.raises(PixelError) as caught:
+        parse_row(make_row(**{"x" * 10_000: 0}))
+    assert caught.value.field == "x" * 32
+    assert len(caught.value.message) < 200
+
+
+@pytest.mark.parametrize(
+    ("text", "received"),
+    [("[]", "an array"), ("null", "null"), ('"pixel0"', "a string"), ("true", "a boolean"), ("1", "a number")],
+)
+def test_parse_row_not_an_object_says_what_came(text: str, received: str) -> None:
+    with pytest.raises(PixelError, match=wording("row_not_an_object", received=received)) as caught:
+        parse_row(json.loads(text))
+    assert (caught.value.code, caught.value.field) == ("not_an_object", None)
+
+
+def test_pixel_error_carries_the_mend_in_its_text() -> None:
+    with pytest.raises(PixelError) as caught:
+        parse_row(make_row(pixel12=256))
+    assert str(caught.value) == f"{caught.value.message} {caught.value.hint}"
+    assert caught.value.message.startswith("Received")
+    assert caught.value.hint.startswith("Scale")
+
+
+@pytest.mark.parametrize("value", [0, 0.5, 255])
+def test_parse_images_reads_flat_and_nested_alike(value: float) -> None:
+    flat = [index % 256 for index in range(NUM_PIXELS - 1)] + [value]
+    nested = [flat[start : start + 28] for start in range(0, NUM_PIXELS, 28)]
+    images = parse_images([flat, nested])
+    assert images.dtype == np.float32
+    assert images.tolist() == [flat, flat]
+
+
+def test_parse_images_names_image_and_pixel() -> None:
+    with pytest.raises(PixelError, match=wording("pixel_out_of_range", received=-1, name="images[1].pixel3")) as caught:
+        parse_images([[0] * NUM_PIXELS, [0, 0, 0, -1, *[0] * 780]])
+    assert caught.value.field == "images[1].pixel3"
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint64, np.float16, np.float64])
+def test_check_images_takes_every_type(dtype: type) -> None:
+    images = check_images(np.array([[0, 255] * 392], dtype))
+    assert images.dtype == np.float32
+    assert images.tolist() == [[0, 255] * 392]
+
+
+@pytest.mark.parametrize("value", [-1, 256, math.nan, math.inf])
+def test_check_images_names_the_first_wrong_pixel(value: float) -> None:
+    images = np.zeros((3, NUM_PIXELS))
+    images[1, 7] = images[2, 0] = value
+    with pytest.raises(PixelError) as caught:
+        check_images(images)
+    assert (caught.value.code, caught.value.field) == ("pixel_out_of_range", "images[1].pixel7")
+
+
+def test_unpack_images_reads_image_after_image() -> None:
+    images = unpack_images(bytes([1] * NUM_PIXELS + [2] * NUM_PIXELS))
+    assert images.tolist() == [[1] * NUM_PIXELS, [2] * NUM_PIXELS]

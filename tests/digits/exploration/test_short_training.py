@@ -10,6 +10,7 @@ from digits.data.dataset import LabelledImages
 from digits.errors import ConfigurationError
 from digits.exploration.short_training import ShortRun, predict_probabilities, scale_distortion, train_briefly
 from digits.training.augmentation import Distortion
+from tests.wordings import wording
 
 RUN = ShortRun(epochs=10, learning_rate=0.01, num_points=4, batch_size=50)
 
@@ -58,7 +59,7 @@ def test_train_briefly_trains_anew_where_another_run_or_nothing_whole_is_kept(
 
 
 def test_train_briefly_too_few_digits_says_how_many(small_digits: LabelledImages) -> None:
-    with pytest.raises(ConfigurationError, match="Received 200 digits for 4 points of 150"):
+    with pytest.raises(ConfigurationError, match=wording("points_too_many", num=200, points=4, batch_size=150)):
         train_briefly(build(), small_digits, small_digits, replace(RUN, epochs=1, batch_size=150))
 
 

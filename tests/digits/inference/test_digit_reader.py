@@ -1,7 +1,5 @@
 """Single digits, read by both shipped networks together."""
 
-from itertools import product
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -10,7 +8,7 @@ from PIL import Image, ImageDraw
 from digits.data.dataset import LabelledImages
 from digits.data.images import make_batch
 from digits.inference.classifier import Classifier, load_classifier
-from digits.inference.ctc import NO_DIGIT, measure_single_digits
+from digits.inference.ctc import BLANK
 from digits.inference.digit_reader import read_digits, read_drawing
 from digits.inference.line_reader import LineReader, load_line_reader
 from digits.preprocessing.digit_image import normalise_drawing
@@ -66,7 +64,7 @@ def test_read_digits_where_the_line_network_sees_none_says_what_the_classifier_s
     small_digits: LabelledImages, networks: tuple[Classifier, LineReader]
 ) -> None:
     classifier, reader = networks
-    nothing = np.eye(NO_DIGIT + 1, dtype=np.float32)[NO_DIGIT]
+    nothing = np.eye(BLANK + 1, dtype=np.float32)[BLANK]
     blind = LineReader(reader.artifact, lambda batch: np.tile(nothing, (len(batch), 10, 1)))
     probabilities, _ = read_digits(small_digits.images, classifier, blind)
     alone = classifier.predict(make_batch(small_digits.images))
@@ -90,14 +88,3 @@ def test_read_digits_of_blank_paper(networks: tuple[Classifier, LineReader]) -> 
     probabilities, reasons = read_digits(np.zeros((1, 28, 28), np.uint8), *networks)
     assert reasons == ["blank"]
     assert np.isfinite(probabilities).all()
-
-
-def test_measure_single_digits_adds_up_every_way_to_say_it() -> None:
-    says = np.random.default_rng(1).dirichlet(np.ones(NO_DIGIT + 1), (2, 4)).astype(np.float32)
-    expected = np.zeros((2, NO_DIGIT))
-    for way in product(range(NO_DIGIT + 1), repeat=4):
-        # What repeats is one digit, and what is none falls away.
-        said = [one for one, before in zip(way, (NO_DIGIT, *way[:-1]), strict=True) if one not in (NO_DIGIT, before)]
-        if len(said) == 1:
-            expected[:, said[0]] += says[:, np.arange(4), way].prod(axis=1)
-    np.testing.assert_allclose(measure_single_digits(says), expected, rtol=1e-5)

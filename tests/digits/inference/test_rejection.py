@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from digits.data.images import draw_one, make_batch
 from digits.errors import ArtifactError
 from digits.inference.rejection import Thresholds, judge, read_thresholds
+from tests.wordings import quote, wording
 
 SURE = np.array([[0.99, 0.01, *[0] * 8]], np.float32)
 SHARED = np.array([[0.45, 0.45, 0.1, *[0] * 7]], np.float32)
@@ -78,17 +79,22 @@ def test_read_thresholds_of_a_training_run() -> None:
 
 
 @pytest.mark.parametrize(
-    ("provenance", "message"),
+    ("provenance", "error"),
     [
-        ({}, "'acceptance'"),
-        ({"acceptance": 3}, "not subscriptable"),
-        ({"acceptance": {"thresholds": [1, 2]}}, "no attribute"),
-        ({"acceptance": {"thresholds": {"acceptance": "high"}}}, "could not convert"),
-        ({"acceptance": {"thresholds": {"height": 1}}}, "unexpected keyword"),
-        ({"acceptance": {"thresholds": {"acceptance": 1.5}}}, "Received the threshold 1.5 for acceptance"),
-        ({"acceptance": {"thresholds": {"acceptance": float("nan")}}}, "Received the threshold nan"),
+        ({}, re.compile("'acceptance'")),
+        ({"acceptance": 3}, re.compile(".*not subscriptable.*")),
+        ({"acceptance": {"thresholds": [1, 2]}}, re.compile(".*no attribute.*")),
+        ({"acceptance": {"thresholds": {"acceptance": "high"}}}, re.compile(".*could not convert.*")),
+        ({"acceptance": {"thresholds": {"height": 1}}}, re.compile(".*unexpected keyword.*")),
     ],
 )
-def test_read_thresholds_damaged(provenance: dict[str, Any], message: str) -> None:
-    with pytest.raises(ArtifactError, match=rf"thresholds cannot be read .*{re.escape(message)}.* Train anew"):
+def test_read_thresholds_damaged(provenance: dict[str, Any], error: re.Pattern[str]) -> None:
+    with pytest.raises(ArtifactError, match=wording("thresholds_unreadable", error=error)):
         read_thresholds(provenance)
+
+
+@pytest.mark.parametrize("value", [1.5, float("nan")])
+def test_read_thresholds_impossible(value: float) -> None:
+    error = quote("threshold_impossible", value=value, name="acceptance")
+    with pytest.raises(ArtifactError, match=wording("thresholds_unreadable", error=error)):
+        read_thresholds({"acceptance": {"thresholds": {"acceptance": value}}})

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from digits.inference.segmentation import find_holes, find_paths, part_ink
+from digits.inference.segmentation import find_holes, find_paths, segment_ink
 from digits.preprocessing.components import label_components
 
 
@@ -20,7 +20,7 @@ def test_find_paths_goes_round_a_loop() -> None:
 
 
 def test_part_ink_gives_each_digit_its_own() -> None:
-    parts = part_ink(draw_rings(30, 80, 121), [30.0, 80.0, 121.0])
+    parts = segment_ink(draw_rings(30, 80, 121), [30.0, 80.0, 121.0])
     for (_, (left, top, width, height)), centre in zip(parts, (30, 80, 121), strict=True):
         np.testing.assert_allclose([left, top, width, height], [centre - 22, 8, 45, 45], atol=3)
 
@@ -29,14 +29,14 @@ def test_part_ink_leaves_out_a_stop_and_a_dash() -> None:
     ink = draw_rings(30, 120)
     ink[46:51, 60:65] = 1
     ink[28:33, 146:158] = 1
-    boxes = [box for _, box in part_ink(ink, [30.0, 120.0])]
+    boxes = [box for _, box in segment_ink(ink, [30.0, 120.0])]
     assert [(left, width) for left, _, width, _ in boxes] == [(8, 45), (98, 45)]
 
 
 def test_part_ink_keeps_a_bar_above_the_rest() -> None:
     ink = np.zeros((60, 60), np.float32)
     ink[10:14, 20:40] = ink[18:50, 24:30] = 1
-    ((digit, box),) = part_ink(ink, [27.0])
+    ((digit, box),) = segment_ink(ink, [27.0])
     assert box == (20, 10, 20, 40)
     assert label_components(digit > 0)[1] == 2
 
@@ -45,14 +45,14 @@ def test_part_ink_follows_the_slant() -> None:
     rows, columns = np.indices((60, 120))
     strokes = [np.abs(columns - start + 0.5 * rows) < 3 for start in (50, 66)]
     ink = np.any(strokes, axis=0).astype(np.float32)
-    parts = part_ink(ink, [35.0, 51.0])
+    parts = segment_ink(ink, [35.0, 51.0])
     assert [int((digit > 0.3).sum()) for digit, _ in parts] == [int((ink * mine).sum()) for mine in strokes]
 
 
 @pytest.mark.parametrize("columns", [[4.0, 4.0], [4.0, 9.0], [-3.0, 0.0], [2.0, 2.0, 2.0]])
 @pytest.mark.parametrize("width", [1, 5])
 def test_part_ink_digits_in_one_column(columns: list[float], width: int) -> None:
-    parts = part_ink(np.ones((10, width), np.float32), columns)
+    parts = segment_ink(np.ones((10, width), np.float32), columns)
     assert len(parts) == len(columns)
     for _, (left, top, box_width, height) in parts:
         assert 0 <= left < left + box_width <= width
@@ -75,4 +75,4 @@ def test_find_holes_ink_that_touches_by_a_corner_is_closed() -> None:
 
 
 def test_part_ink_nothing_to_part() -> None:
-    assert part_ink(draw_rings(30), []) == []
+    assert segment_ink(draw_rings(30), []) == []

@@ -6,6 +6,7 @@ import pytest
 
 from digits.errors import ConfigurationError
 from digits.networks.classifier import build_network, count_multiply_adds, fold_temperature, select_logits
+from tests.wordings import wording
 
 SAMPLE = np.random.default_rng(0).random((16, 28, 28, 1), np.float32)
 
@@ -66,5 +67,5 @@ def test_fold_temperature_divides_the_logits():
 
 @pytest.mark.parametrize("temperature", [0, -1, float("nan")])
 def test_fold_temperature_with_an_impossible_one_is_refused(temperature):
-    with pytest.raises(ConfigurationError, match="expected a number above 0"):
+    with pytest.raises(ConfigurationError, match=wording("setting_not_positive", name="temperature")):
         fold_temperature(build_network(), temperature)

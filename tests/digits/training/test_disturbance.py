@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from digits.data.dataset import read_labelled_images
 from digits.data.images import draw_one, make_batch
-from digits.training.disturbance import NO_DISTURBANCE, disturb
+from digits.training.augmentation import NO_DISTURBANCE, disturb
 from tests.conftest import ROOT
 
 KINDS = ("clutter", "convolution", "noise")

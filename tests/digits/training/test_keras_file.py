@@ -1,7 +1,9 @@
+"""Keras files from elsewhere: what is loaded, and that nothing which they bring is run."""
+
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -10,23 +12,13 @@ import pytest
 from numpy.typing import NDArray
 
 from digits.errors import ArtifactError
-from digits.inference.artifact import read_artifact
-from digits.inference.classifier import load_classifier
-from digits.training.export import add_serving_graph
 from digits.training.keras_file import load_network
+from tests.wordings import wording
 
 if TYPE_CHECKING:
     import keras
 
-RunPython = Callable[..., CompletedProcess[str]]
 Configuration = dict[str, Any]
-
-
-@pytest.fixture
-def keras_file(tiny_network: "keras.Model", tmp_path: Path) -> Path:
-    path = tmp_path / "elsewhere.h5"
-    tiny_network.save(path)
-    return path
 
 
 def edit_configuration(path: Path, edit: Callable[[Configuration], object]) -> None:
@@ -47,7 +39,7 @@ def test_load_network_lambda_is_refused_before_it_runs(tmp_path: Path) -> None:
     outputs = keras.layers.Dense(10, activation="softmax")(keras.layers.Flatten()(pixels))
     keras.Model(pixels, keras.layers.Lambda(leave_trace)(outputs)).save(path)
     trace.unlink()
-    with pytest.raises(ArtifactError, match=r"'Lambda' of .*a file that brings code is not loaded"):
+    with pytest.raises(ArtifactError, match=wording("keras_file_code", path=path, name="'Lambda'")):
         load_network(path)
     assert not trace.exists()
     # The same file with Keras's guard down: what was refused would have run.
@@ -107,7 +99,7 @@ def test_load_network_code_is_refused(keras_file: Path, tmp_path: Path, entry: C
             layers[-2]["config"]["activation" if place == "activation" else "kernel_initializer"] = entry
 
     edit_configuration(keras_file, insert)
-    with pytest.raises(ArtifactError, match="expected Keras's own layers only: a file that brings code is not loaded"):
+    with pytest.raises(ArtifactError, match=wording("keras_file_code", path=keras_file)):
         load_network(keras_file)
     assert not trace.exists()
 
@@ -115,7 +107,7 @@ def test_load_network_code_is_refused(keras_file: Path, tmp_path: Path, entry: C
 def test_load_network_deeply_nested_configuration(keras_file: Path) -> None:
     with h5py.File(keras_file, "a") as file:
         file.attrs["model_config"] = "[" * 20_000 + "]" * 20_000
-    with pytest.raises(ArtifactError, match=r"not a whole Keras \.h5"):
+    with pytest.raises(ArtifactError, match=wording("artifact_not_whole", path=keras_file)):
         load_network(keras_file)
 
 
@@ -123,7 +115,7 @@ def test_load_network_deeply_nested_configuration(keras_file: Path) -> None:
 def test_load_network_configuration_that_is_no_json(keras_file: Path, text: str) -> None:
     with h5py.File(keras_file, "a") as file:
         file.attrs["model_config"] = text
-    with pytest.raises(ArtifactError, match=r"not a whole Keras \.h5"):
+    with pytest.raises(ArtifactError, match=wording("artifact_not_whole", path=keras_file)):
         load_network(keras_file)
 
 
@@ -131,7 +123,7 @@ def test_load_network_configuration_that_is_no_json(keras_file: Path, text: str)
 def test_load_network_configuration_of_no_model(keras_file: Path, configuration: object) -> None:
     with h5py.File(keras_file, "a") as file:
         file.attrs["model_config"] = json.dumps(configuration)
-    with pytest.raises(ArtifactError, match=r"Keras cannot build the model in it \(\w+: "):
+    with pytest.raises(ArtifactError, match=wording("keras_file_no_model", error=re.compile(r"\w+: .*"))):
         load_network(keras_file)
 
 
@@ -139,7 +131,7 @@ def test_load_network_weights_of_another_network(keras_file: Path) -> None:
     with h5py.File(keras_file, "a") as file:
         for name in list(file["model_weights"]):
             del file["model_weights"][name]
-    with pytest.raises(ArtifactError, match="Keras cannot build the model in it"):
+    with pytest.raises(ArtifactError, match=wording("keras_file_no_model", path=keras_file)):
         load_network(keras_file)
 
 
@@ -149,14 +141,14 @@ def test_load_network_link_to_another_file(keras_file: Path, tmp_path: Path) -> 
     with h5py.File(other, "r") as source, h5py.File(keras_file, "w") as file:
         file.attrs.update(source.attrs)
         file["model_weights"] = h5py.ExternalLink(str(other), "/model_weights")
-    with pytest.raises(ArtifactError, match="received a link to elsewhere at 'model_weights'"):
+    with pytest.raises(ArtifactError, match=wording("artifact_link", name="'model_weights'")):
         load_network(keras_file)
 
 
 @pytest.mark.parametrize("name", ["model.keras", "model", "model.H5X"])
 def test_load_network_another_ending(keras_file: Path, name: str) -> None:
     path = keras_file.rename(keras_file.with_name(name))
-    with pytest.raises(ArtifactError, match=r"received the ending '.*', expected \.h5 or \.hdf5; rename it"):
+    with pytest.raises(ArtifactError, match=wording("keras_file_ending", path=path, ending=repr(path.suffix))):
         load_network(path)
 
 
@@ -236,100 +228,22 @@ def test_load_network_keras_2_file(tmp_path: Path, small_batch: NDArray[np.float
 
 
 @pytest.mark.parametrize(
-    ("shape", "num_outputs", "activation", "message"),
+    ("shape", "num_outputs", "activation", "kind", "parts"),
     [
-        ((28, 28), 10, "softmax", r"from \(None, 28, 28\) to \(None, 10\), expected \(n, 28, 28, 1\) to probab"),
-        ((784,), 10, "softmax", r"from \(None, 784\) to \(None, 10\), expected"),
-        ((28, 28, 3), 10, "softmax", r"from \(None, 28, 28, 3\) to"),
-        ((28, 28, 1), 26, "softmax", r"to \(None, 26\), expected"),
-        ((28, 28, 1), 10, "linear", r"received scores .*, expected probabilities; end the network in a softmax"),
-        ((28, 28, 1), 10, "sigmoid", r"received scores .*, expected probabilities; end the network in a softmax"),
+        ((28, 28), 10, "softmax", "keras_file_shape", {"input": "(None, 28, 28)", "output": "(None, 10)"}),
+        ((784,), 10, "softmax", "keras_file_shape", {"input": "(None, 784)", "output": "(None, 10)"}),
+        ((28, 28, 3), 10, "softmax", "keras_file_shape", {"input": "(None, 28, 28, 3)"}),
+        ((28, 28, 1), 26, "softmax", "keras_file_shape", {"output": "(None, 26)"}),
+        ((28, 28, 1), 10, "linear", "keras_file_scores", {}),
+        ((28, 28, 1), 10, "sigmoid", "keras_file_scores", {}),
     ],
 )
 def test_load_network_that_does_not_fit(
-    tmp_path: Path, shape: tuple[int, ...], num_outputs: int, activation: str, message: str
+    tmp_path: Path, shape: tuple[int, ...], num_outputs: int, activation: str, kind: str, parts: dict[str, object]
 ) -> None:
     import keras
 
     dense = keras.layers.Dense(num_outputs, activation=activation)
     path = save_sequential(tmp_path / "other.h5", keras.layers.Flatten(), dense, shape=shape)
-    with pytest.raises(ArtifactError, match=message):
+    with pytest.raises(ArtifactError, match=wording(kind, path=path, **parts)):
         load_network(path)
-
-
-def test_add_serving_graph_keeps_provenance_and_weights(artifact_path: Path, small_batch: NDArray[np.float32]) -> None:
-    before = read_artifact(artifact_path)
-    expected = load_classifier(artifact_path).predict(small_batch)
-    add_serving_graph(artifact_path)
-    after = read_artifact(artifact_path)
-    assert {**after.provenance, "graph_difference": 0} == {**before.provenance, "graph_difference": 0}
-    np.testing.assert_allclose(load_classifier(artifact_path).predict(small_batch), expected, atol=1e-6)
-
-
-def test_add_serving_graph_mends_a_stale_one(artifact_path: Path, small_batch: NDArray[np.float32]) -> None:
-    with h5py.File(artifact_path, "a") as file:
-        file["model_weights"].visititems(lambda _, item: _negate(item) if isinstance(item, h5py.Dataset) else None)
-    with pytest.raises(ArtifactError, match="weights changed"):
-        read_artifact(artifact_path)
-    add_serving_graph(artifact_path)
-    expected = load_network(artifact_path).predict(small_batch, verbose=0)
-    np.testing.assert_allclose(load_classifier(artifact_path).predict(small_batch), expected, atol=1e-5)
-
-
-def test_add_serving_graph_keeps_the_acceptance_network(judging_artifact: Path, tiny_graph: bytes) -> None:
-    before = read_artifact(judging_artifact)
-    add_serving_graph(judging_artifact)
-    after = read_artifact(judging_artifact)
-    assert after.acceptance_graph == tiny_graph
-    assert after.provenance["acceptance"] == before.provenance["acceptance"]
-
-
-def test_add_serving_graph_to_changed_weights_keeps_the_acceptance_network_and_nothing_of_the_old(
-    judging_artifact: Path, tiny_graph: bytes
-) -> None:
-    with h5py.File(judging_artifact, "a") as file:
-        file["model_weights"].visititems(lambda _, item: _negate(item) if isinstance(item, h5py.Dataset) else None)
-    add_serving_graph(judging_artifact)
-    after = read_artifact(judging_artifact)
-    assert after.acceptance_graph == tiny_graph
-    assert sorted(after.provenance) == ["acceptance", "graph_difference"]
-
-
-def test_add_serving_graph_that_can_keep_nothing_says_so(
-    judging_artifact: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with h5py.File(judging_artifact, "a") as file:
-        del file["digits/provenance"]
-    add_serving_graph(judging_artifact)
-    assert "Only the network is kept: " in capsys.readouterr().err
-    assert read_artifact(judging_artifact).acceptance_graph is None
-
-
-def _negate(dataset: h5py.Dataset) -> None:
-    dataset[...] = -dataset[...]
-
-
-def remove_configuration(path: Path) -> None:
-    with h5py.File(path, "a") as file:
-        del file.attrs["model_config"]
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (Path.unlink, "no such file"),
-        (lambda path: path.write_bytes(b""), "received 0 bytes that are not a whole Keras .h5"),
-        (lambda path: path.write_bytes(path.read_bytes()[:5_000]), "received 5,000 bytes that are not a whole"),
-        (remove_configuration, "an HDF5 file without a Keras model"),
-    ],
-    ids=["missing", "empty", "truncated", "no model"],
-)
-def test_add_serving_graph_to_an_unusable_file_is_refused_in_one_line(
-    keras_file: Path, damage: Callable[[Path], object], message: str
-) -> None:
-    damage(keras_file)
-    with pytest.raises(ArtifactError) as caught:
-        add_serving_graph(keras_file)
-    assert str(caught.value).startswith(f"{keras_file}: ")
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)

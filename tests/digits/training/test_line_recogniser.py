@@ -1,9 +1,7 @@
 """Training of the line network, on a few lines: what it repeats, resumes and writes."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
 
 import keras
@@ -19,9 +17,9 @@ from digits.training import line_recogniser as line_training
 from digits.training.checkpoint import CheckpointSaver
 from digits.training.export import write_artifact
 from digits.training.line_recogniser import FAST, LineConfig, compose, train_line_network
+from tests.wordings import wording
 
 SHORT = replace(FAST, num_lines=200, epochs=2, batch_size=20, num_scored=20, held_out=0.2)
-RunPython = Callable[..., CompletedProcess[str]]
 Trained = tuple[keras.Model, dict[str, Any], NDArray[np.float32]]
 
 
@@ -34,6 +32,7 @@ def trained(small_digits: LabelledImages, tmp_path_factory: pytest.TempPathFacto
     return train(small_digits, tmp_path_factory.mktemp("lines"))
 
 
+@pytest.mark.slow
 def test_train_line_network_resumed_ends_with_the_weights_of_a_whole_run(
     trained: Trained, small_digits: LabelledImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,7 +52,7 @@ def test_train_line_network_resumed_ends_with_the_weights_of_a_whole_run(
 
 
 def test_train_line_network_told_to_resume_nothing_is_refused(small_digits: LabelledImages, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="no interrupted run to resume"):
+    with pytest.raises(CheckpointError, match=wording("checkpoint_missing")):
         train(small_digits, tmp_path, resume=True)
 
 
@@ -61,17 +60,19 @@ def test_compose_in_several_processes_gives_the_same_lines(
     small_digits: LabelledImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone = compose(small_digits, SHORT, 50)
-    monkeypatch.setattr(line_training, "_LINES_AT_ONCE", 20)
+    monkeypatch.setattr(line_training, "_COMPOSED_AT_ONCE", 20)
     together = compose(small_digits, SHORT, 50)
     np.testing.assert_array_equal(together.images, alone.images)
     np.testing.assert_array_equal(together.labels, alone.labels)
 
 
+@pytest.mark.slow
 def test_train_line_network_serves_probabilities(trained: Trained) -> None:
     answers = trained[0].predict(trained[2], verbose=0)
     np.testing.assert_allclose(answers.sum(axis=2), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_train_line_network_writes_down_what_it_did(trained: Trained, small_digits: LabelledImages) -> None:
     said = trained[1]
     assert said["config"]["num_lines"] == 200
@@ -79,6 +80,7 @@ def test_train_line_network_writes_down_what_it_did(trained: Trained, small_digi
     assert 0 <= said["lines_read"] <= 1
 
 
+@pytest.mark.slow
 def test_written_line_network_is_read_as_it_was(trained: Trained, tmp_path: Path) -> None:
     network, provenance, sample = trained
     path = tmp_path / "lines.h5"
@@ -92,15 +94,6 @@ def test_written_line_network_is_read_as_it_was(trained: Trained, tmp_path: Path
     assert read_artifact(path).provenance["lines_read"] == provenance["lines_read"]
 
 
-def test_command_without_data_ends_in_one_line(run_python: RunPython, tmp_path: Path) -> None:
-    ended = run_python(
-        "-m", "digits.training.line_recogniser", "--data", tmp_path / "none.csv", "--output", tmp_path / "lines.h5"
-    )
-    assert ended.returncode == 1
-    assert ended.stderr.strip().splitlines()[-1].startswith("error: ")
-    assert not (tmp_path / "lines.h5").exists()
-
-
 def test_line_config_with_a_seed_out_of_range_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="Received seed -1, expected an integer from 0"):
+    with pytest.raises(ConfigurationError, match=wording("seed_out_of_range", seed=-1)):
         LineConfig(seed=-1)

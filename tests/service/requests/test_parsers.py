@@ -20,7 +20,7 @@ from app.errors.refusals import ServiceError
 from app.requests.images import choose_parser, parse_csv_images, parse_json_images
 from app.requests.picture import FORM, unpack_picture
 from app.requests.tensors import DTYPES, Inference
-from digits.data.image_file import decode_drawing
+from digits.data.image_file import decode_picture
 from digits.data.images import MAX_PIXEL, NUM_PIXELS, PIXEL_NAMES
 from digits.data.kaggle_csv import parse_table
 from digits.data.pixel_json import parse_images, parse_row, read_row_text, unpack_images
@@ -172,7 +172,7 @@ def test_tensors_of_anything_are_pixels_or_raise_their_errors(
     file_format=st.sampled_from(FORMATS),
     changes=CHANGES,
 )
-def test_decode_drawing_of_damaged_files_raises_nothing_but_its_error(
+def test_decode_picture_of_damaged_files_raises_nothing_but_its_error(
     seed: int, size: tuple[int, int], mode: str, file_format: str, changes: Any
 ) -> None:
     pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0]), np.uint8)
@@ -181,9 +181,9 @@ def test_decode_drawing_of_damaged_files_raises_nothing_but_its_error(
         Image.fromarray(pixels).convert(mode).save(file, file_format)
     except (OSError, ValueError):
         return  # Not every format writes every mode.
-    assert decode_drawing(file.getvalue()).shape == size[::-1]
+    assert decode_picture(file.getvalue()).luminance.shape == size[::-1]
     with suppress(DrawingError):
-        drawing = decode_drawing(change(file.getvalue(), changes), max_pixels=10_000)
+        drawing = decode_picture(change(file.getvalue(), changes), max_pixels=10_000).luminance
         assert drawing.dtype == np.uint8
         assert 1 <= drawing.size <= 10_000
 

@@ -1,13 +1,11 @@
 """`POST /predict/image` and `POST /read`: digits as people draw and photograph them."""
 
-import math
 from collections.abc import Callable
 from functools import partial
 from time import perf_counter
 
 import numpy as np
 from fastapi import APIRouter, Request, Response
-from numpy.typing import NDArray
 
 from app.errors.refusals import SMALLER_PICTURE
 from app.openapi.schemas import DrawingPrediction, NumberReading
@@ -17,13 +15,11 @@ from app.prediction.state import ServiceState, get_state
 from app.requests.body import read_body
 from app.requests.picture import check_picture_type, unpack_picture
 from app.routes.answers import answer_json, describe_digit
-from digits.data.image_file import decode_drawing, measure_longer_side
+from digits.data.image_file import Picture, decode_picture
 from digits.data.images import NUM_CLASSES, NUM_PIXELS
 from digits.inference.digit_reader import read_drawing
 from digits.inference.input_statistics import measure_moments
 from digits.inference.line_reader import ReadDigit, read_number, spell_number
-
-Luminance = NDArray[np.uint8]
 
 router = APIRouter()
 
@@ -62,45 +58,34 @@ async def read_several(request: Request) -> Response:
     return answer_json({**answer, "model": state.line_reader.artifact.version})
 
 
-async def _receive_picture(request: Request, state: ServiceState) -> Callable[[], tuple[Luminance, int]]:
-    """Receive a body, and return what decodes it; call that in a worker thread.
-
-    Decoding gives a drawing, uint8 `(height, width)`, 0-255, and how many pixels of the picture one of its pixels is
-    wide, because a large picture is reduced.
-    """
+async def _receive_picture(request: Request, state: ServiceState) -> Callable[[], Picture]:
+    """Receive a body, and return what decodes it; call that in a worker thread."""
     content_type = request.headers.get("content-type")
     check_picture_type(content_type)
     body = await read_body(request, state.settings.max_image_bytes, SMALLER_PICTURE)
-
-    def decode() -> tuple[Luminance, int]:
-        encoded = unpack_picture(content_type, body)
-        drawing = decode_drawing(encoded, state.settings.max_image_pixels)
-        # A picture is reduced by a whole number. The last pixel of a row may stand for fewer pixels than the others.
-        return drawing, math.ceil(measure_longer_side(encoded) / max(drawing.shape))
-
-    return decode
+    return lambda: decode_picture(unpack_picture(content_type, body), state.settings.max_image_pixels)
 
 
-def _read_digit(state: ServiceState, decode: Callable[[], tuple[Luminance, int]]) -> tuple[Pixels, Reading]:
+def _read_digit(state: ServiceState, decode: Callable[[], Picture]) -> tuple[Pixels, Reading]:
     started = perf_counter()
-    drawing, _ = decode()
+    luminance = decode().luminance
     decoded = perf_counter()
-    drawn = read_drawing(drawing, state.classifier, state.line_reader)
+    drawn = read_drawing(luminance, state.classifier, state.line_reader)
     moments = measure_moments(drawn.image.reshape(1, NUM_PIXELS))
     seconds = perf_counter() - decoded
     return drawn.image, Reading(moments, drawn.probabilities[None], [drawn.reason], decoded - started, seconds)
 
 
-def _read_number(state: ServiceState, decode: Callable[[], tuple[Luminance, int]]) -> tuple[dict[str, object], Reading]:
+def _read_number(state: ServiceState, decode: Callable[[], Picture]) -> tuple[dict[str, object], Reading]:
     started = perf_counter()
-    drawing, scale = decode()
+    picture = decode()
     decoded = perf_counter()
-    found = read_number(drawing, state.line_reader, state.classifier)
+    found = read_number(picture.luminance, state.line_reader, state.classifier)
     pixels = np.array([one.image for one in found], np.uint8).reshape(-1, NUM_PIXELS)
     probabilities = np.array([one.probabilities for one in found], np.float32).reshape(-1, NUM_CLASSES)
     reasons = [one.reason for one in found]
     reading = Reading(measure_moments(pixels), probabilities, reasons, decoded - started, perf_counter() - decoded)
-    return {"number": spell_number(found), "digits": [_describe_part(one, scale) for one in found]}, reading
+    return {"number": spell_number(found), "digits": [_describe_part(one, picture.scale) for one in found]}, reading
 
 
 def _describe_part(part: ReadDigit, scale: int) -> dict[str, object]:

@@ -1,0 +1,216 @@
+"""Writing the .h5: graph and network agree, an earlier file stays whole, a Keras file from elsewhere gets its graph."""
+
+import os
+import re
+import signal
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from digits.errors import ArtifactError, ServingGraphError
+from digits.inference.artifact import read_artifact
+from digits.inference.classifier import load_classifier
+from digits.training.export import add_serving_graph, write_artifact
+from digits.training.keras_file import load_network
+from tests.conftest import RunPython
+from tests.wordings import wording
+
+if TYPE_CHECKING:
+    import keras
+
+
+def list_folder(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_write_artifact_keras_loads_it_without_custom_objects(
+    shared_artifact: Path, tiny_network: "keras.Model", small_batch: NDArray[np.float32]
+) -> None:
+    import keras
+
+    network = keras.saving.load_model(shared_artifact)
+    expected = tiny_network.predict(small_batch, verbose=0)
+    np.testing.assert_allclose(network.predict(small_batch, verbose=0), expected, atol=1e-6)
+
+
+def test_write_artifact_leaves_nothing_beside_it(shared_artifact: Path) -> None:
+    assert list_folder(shared_artifact.parent) == ["tiny.h5"]
+
+
+def test_write_artifact_makes_the_folder_and_a_file_that_others_may_read(
+    tiny_network: "keras.Model", small_batch: NDArray[np.float32], tmp_path: Path
+) -> None:
+    path = tmp_path / "new" / "folder" / "model.h5"
+    write_artifact(path, tiny_network, {}, small_batch)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~_read_umask()
+
+
+def _read_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@pytest.mark.parametrize("provenance", [{"path": Path("x")}, {"array": np.zeros(2)}])
+def test_write_artifact_that_fails_leaves_the_earlier_file_whole(
+    artifact_path: Path, tiny_network: "keras.Model", small_batch: NDArray[np.float32], provenance: Mapping[str, Any]
+) -> None:
+    before = artifact_path.read_bytes()
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        write_artifact(artifact_path, tiny_network, provenance, small_batch)
+    assert artifact_path.read_bytes() == before
+    assert list_folder(artifact_path.parent) == ["tiny.h5"]
+
+
+def test_write_artifact_killed_leaves_the_earlier_file_whole(
+    artifact_path: Path, run_python: Callable[..., Any]
+) -> None:
+    """The provenance is written last; this one kills the process while it is being formatted."""
+    before = artifact_path.read_bytes()
+    code = f"""
+import os, signal
+from pathlib import Path
+import keras, numpy as np
+from digits.training.export import write_artifact
+
+class Killer:
+    def keys(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+pixels = keras.Input((28, 28, 1))
+network = keras.Model(pixels, keras.layers.Dense(10, activation="softmax")(keras.layers.Flatten()(pixels)))
+write_artifact(Path({str(artifact_path)!r}), network, Killer(), np.zeros((1, 28, 28, 1), np.float32))
+"""
+    assert run_python("-c", code).returncode == -signal.SIGKILL
+    assert artifact_path.read_bytes() == before
+    read_artifact(artifact_path)
+
+
+def test_write_artifact_graph_that_differs_is_refused(artifact_path: Path, small_batch: NDArray[np.float32]) -> None:
+    import keras
+
+    class Drifting(keras.layers.Layer):
+        """Gives other answers when it is traced for the third time: after it was built and called, it is exported."""
+
+        num_traces = 0
+
+        def call(self, probabilities: Any) -> Any:
+            self.num_traces += 1
+            return keras.ops.roll(probabilities, 1, axis=1) if self.num_traces > 2 else probabilities
+
+    pixels = keras.Input((28, 28, 1))
+    probabilities = keras.layers.Dense(10, activation="softmax")(keras.layers.Flatten()(pixels))
+    network = keras.Model(pixels, Drifting()(probabilities))
+    before = artifact_path.read_bytes()
+    with pytest.raises(ArtifactError, match=wording("graph_differs", path=artifact_path)):
+        write_artifact(artifact_path, network, {}, small_batch[:32])
+    assert artifact_path.read_bytes() == before
+    assert list_folder(artifact_path.parent) == ["tiny.h5"]
+
+
+def test_add_serving_graph_keeps_provenance_and_weights(artifact_path: Path, small_batch: NDArray[np.float32]) -> None:
+    before = read_artifact(artifact_path)
+    expected = load_classifier(artifact_path).predict(small_batch)
+    add_serving_graph(artifact_path)
+    after = read_artifact(artifact_path)
+    assert {**after.provenance, "graph_difference": 0} == {**before.provenance, "graph_difference": 0}
+    np.testing.assert_allclose(load_classifier(artifact_path).predict(small_batch), expected, atol=1e-6)
+
+
+def test_add_serving_graph_mends_a_stale_one(artifact_path: Path, small_batch: NDArray[np.float32]) -> None:
+    with h5py.File(artifact_path, "a") as file:
+        file["model_weights"].visititems(lambda _, item: _negate(item) if isinstance(item, h5py.Dataset) else None)
+    with pytest.raises(ArtifactError, match=wording("artifact_stale")):
+        read_artifact(artifact_path)
+    add_serving_graph(artifact_path)
+    expected = load_network(artifact_path).predict(small_batch, verbose=0)
+    np.testing.assert_allclose(load_classifier(artifact_path).predict(small_batch), expected, atol=1e-5)
+
+
+def test_add_serving_graph_keeps_the_rejector(artifact_with_rejector: Path, tiny_rejector_graph: bytes) -> None:
+    before = read_artifact(artifact_with_rejector)
+    add_serving_graph(artifact_with_rejector)
+    after = read_artifact(artifact_with_rejector)
+    assert after.acceptance_graph == tiny_rejector_graph
+    assert after.provenance["acceptance"] == before.provenance["acceptance"]
+
+
+def test_add_serving_graph_to_changed_weights_keeps_the_rejector_and_nothing_else(
+    artifact_with_rejector: Path, tiny_rejector_graph: bytes
+) -> None:
+    with h5py.File(artifact_with_rejector, "a") as file:
+        file["model_weights"].visititems(lambda _, item: _negate(item) if isinstance(item, h5py.Dataset) else None)
+    add_serving_graph(artifact_with_rejector)
+    after = read_artifact(artifact_with_rejector)
+    assert after.acceptance_graph == tiny_rejector_graph
+    assert sorted(after.provenance) == ["acceptance", "graph_difference"]
+
+
+def test_add_serving_graph_that_can_keep_nothing_says_so(
+    artifact_with_rejector: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with h5py.File(artifact_with_rejector, "a") as file:
+        del file["digits/provenance"]
+    add_serving_graph(artifact_with_rejector)
+    assert "Only the network is kept: " in capsys.readouterr().err
+    assert read_artifact(artifact_with_rejector).acceptance_graph is None
+
+
+def _negate(dataset: h5py.Dataset) -> None:
+    dataset[...] = -dataset[...]
+
+
+def remove_configuration(path: Path) -> None:
+    with h5py.File(path, "a") as file:
+        del file.attrs["model_config"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "kind", "parts"),
+    [
+        (Path.unlink, "artifact_missing", {}),
+        (lambda path: path.write_bytes(b""), "artifact_not_whole", {"size": 0}),
+        (lambda path: path.write_bytes(path.read_bytes()[:5_000]), "artifact_not_whole", {"size": "5,000"}),
+        (remove_configuration, "artifact_without_model", {}),
+    ],
+    ids=["missing", "empty", "truncated", "no model"],
+)
+def test_add_serving_graph_to_an_unusable_file_is_refused_in_one_line(
+    keras_file: Path, damage: Callable[[Path], object], kind: str, parts: dict[str, object]
+) -> None:
+    damage(keras_file)
+    with pytest.raises(ArtifactError, match=wording(kind, path=keras_file, **parts)) as caught:
+        add_serving_graph(keras_file)
+    assert str(caught.value).startswith(f"{keras_file}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_export_command_gives_a_keras_file_the_graph_that_serving_needs(
+    keras_file: Path, tiny_network: "keras.Model", small_batch: NDArray[np.float32], run_command: RunPython
+) -> None:
+    with pytest.raises(ServingGraphError):
+        load_classifier(keras_file)
+    exported = run_command("digits.training.export", keras_file)
+    assert exported.returncode == 0, exported.stderr
+    expected = tiny_network.predict(small_batch, verbose=0)
+    np.testing.assert_allclose(load_classifier(keras_file).predict(small_batch), expected, atol=1e-5)
+
+
+def test_artifact_is_loaded_where_no_package_of_training_can_be_imported(
+    shared_artifact: Path, run_as_served: RunPython
+) -> None:
+    load = f"load_classifier(Path({str(shared_artifact)!r}))"
+    served = run_as_served(f"from pathlib import Path\nfrom digits.inference.classifier import load_classifier\n{load}")
+    assert served.returncode == 0, served.stderr
+
+
+def test_export_command_on_a_missing_file_ends_in_one_line(tmp_path: Path, run_command: RunPython) -> None:
+    ended = run_command("digits.training.export", tmp_path / "absent.h5")
+    assert ended.returncode == 1
+    assert re.fullmatch("error: " + wording("artifact_missing", path=tmp_path / "absent.h5"), ended.stderr.rstrip("\n"))
