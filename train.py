@@ -150,7 +150,7 @@ def main() -> None:
     temperature = fit_temperature(probabilities, scoring.labels) if arguments.hold_out is not None else None
     print_summary(evaluation, scored, seconds, temperature)
     print(f"  taken for digits    {rejector['accepted_share']:.2%} of {rejector['num_held_out']:,} training digits")
-    plots = save_reports(arguments.reports, history, scoring.images, scoring.labels, probabilities)
+    plots = save_reports(arguments.reports, history, scoring, probabilities)
     print(f"\nWrote {arguments.output} and {', '.join(map(str, plots))}.")
 
 

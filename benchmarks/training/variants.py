@@ -54,15 +54,15 @@ def fit_beside_peer(
     resumes nothing; the other network is dropped at the end.
     """
     del checkpoint, resume
-    taught = add_variants(digits, config)
-    steps_per_epoch = len(taught) // config.batch_size
+    training = add_variants(digits, config)
+    steps_per_epoch = len(training) // config.batch_size
     both = _join_logits(network, keras.models.clone_model(network))
     both.compile(
         optimizer=make_optimizer(config, config.epochs * steps_per_epoch),
         loss=compute_mutual_loss,
     )
     fitted = both.fit(
-        make_batches(taught, config),
+        make_batches(training, config),
         epochs=config.epochs,
         steps_per_epoch=steps_per_epoch,
         shuffle=False,

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from digits.data.images import MAX_PIXEL, NUM_CLASSES, SIZE
 from digits.training.palette import BLUE, GREEN, GREY, ORANGE, PURPLE
-from digits.training.reports import draw_image
+from digits.training.reports import draw_image, tidy
 
 # These differ in lightness, too, and every point is drawn as its digit.
 DIGIT_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, "black", "#56B4E9", "#9A6A00", "#6A3D9A", "#E69F00", "#7F7F7F")
@@ -23,18 +22,6 @@ def make_panels(num: int, height: float) -> tuple[Figure, NDArray[Any]]:
     """Return a figure of this height in inches, and the axes of its panels, `(num,)`, from the left."""
     figure = Figure((WIDTH, height), layout="constrained")
     return figure, figure.subplots(1, num, squeeze=False)[0]
-
-
-def tidy(axes: Axes, title: str, x: str, y: str, *, grid: bool = True) -> None:
-    """Name the axes and their units, add a legend of what has a label, and remove what carries no information."""
-    axes.set_title(title, fontsize=10.5, loc="left")
-    axes.set(xlabel=x, ylabel=y)
-    axes.spines[["top", "right"]].set_visible(False)
-    if grid:
-        axes.grid(visible=True, alpha=0.25)
-        axes.set_axisbelow(True)
-    if axes.get_legend_handles_labels()[1]:
-        axes.legend(frameon=False, fontsize=8)
 
 
 def draw_label_counts(labels: dict[str, NDArray[np.int64]]) -> Figure:
@@ -74,14 +61,18 @@ def draw_pixel_order(image: NDArray[np.uint8], marked: int) -> Figure:
     return figure
 
 
-def draw_gallery(images: NDArray[np.uint8], labels: NDArray[np.int64], num_columns: int = 16) -> Figure:
-    """Draw the first digits of each label, a row for each label."""
-    figure = Figure((WIDTH, WIDTH * NUM_CLASSES / num_columns + 0.3), layout="constrained")
-    figure.suptitle(f"The first {num_columns} training digits of each label", fontsize=10.5)
-    for digit, row in enumerate(figure.subplots(NUM_CLASSES, num_columns)):
-        for axes, index in zip(row, np.flatnonzero(labels == digit), strict=False):
-            draw_image(axes, images[index])
-        row[0].set_ylabel(f"{digit}", rotation=0, labelpad=10, va="center")
+def draw_rows(rows: dict[str, Sequence[tuple[NDArray[Any], str]]]) -> Figure:
+    """Draw rows of images.
+
+    Args:
+        rows: Images `(28, 28)`, 0-255, each with its title, by the name of their row; equally many in each.
+    """
+    num_columns = len(next(iter(rows.values())))
+    figure = Figure((WIDTH, len(rows) * WIDTH / num_columns + 0.4), layout="constrained")
+    for panels, (name, row) in zip(figure.subplots(len(rows), num_columns), rows.items(), strict=True):
+        panels[0].set_ylabel(name, fontsize=8.5)
+        for axes, (image, title) in zip(panels, row, strict=True):
+            draw_image(axes, image, title)
     return figure
 
 
@@ -138,21 +129,6 @@ def draw_centres(rows: NDArray[np.floating], columns: NDArray[np.floating]) -> F
     row_axes.axvline((SIZE - 1) / 2, color=GREY, linewidth=1, linestyle=":", label="middle of the image")
     row_axes.margins(y=0.35)
     tidy(row_axes, "The same, row and column apart", "Centre of mass (pixels)", "Digits")
-    return figure
-
-
-def draw_pairs(pairs: Sequence[tuple[NDArray[np.uint8], str, NDArray[np.uint8], str, str]]) -> Figure:
-    """Draw images above their nearest neighbours.
-
-    Args:
-        pairs: Each an image `(28, 28)` and its title, the neighbour `(28, 28)` and its title, and a remark.
-    """
-    figure = Figure((WIDTH, 2.4), layout="constrained")
-    grid = figure.subplots(2, len(pairs))
-    for (above, below), (image, title, other, other_title, remark) in zip(grid.T, pairs, strict=True):
-        draw_image(above, image, title, 7.5)
-        draw_image(below, other, other_title, 7.5)
-        below.set_xlabel(remark, fontsize=7.5)
     return figure
 
 

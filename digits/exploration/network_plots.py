@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 from sklearn.calibration import calibration_curve
 
-from digits.data.images import MAX_PIXEL
-from digits.exploration.digit_plots import WIDTH, make_panels, tidy
+from digits.exploration.digit_plots import WIDTH, make_panels
 from digits.exploration.short_training import Curve
 from digits.training.palette import BLUE, GREEN, GREY, ORANGE
-from digits.training.reports import draw_image
+from digits.training.reports import draw_image, tidy
 
 
 def _scale_logarithmically(axes: Axes) -> None:
@@ -51,23 +50,6 @@ def draw_losses(curves: dict[str, Curve]) -> Figure:
         axes.plot(np.array(curve.digits_seen) / 1000, curve.held_out_loss, style, color=colour, label=name)
     _scale_logarithmically(axes)
     tidy(axes, "A linear model on held-out digits", "Training digits seen (thousands)", "Cross-entropy (nats)")
-    return figure
-
-
-def draw_distorted(image: NDArray[np.uint8], rows: dict[str, NDArray[np.floating]]) -> Figure:
-    """Draw one digit and its distorted copies, a row for each strength.
-
-    Args:
-        image: uint8 `(28, 28)`, the digit as it was written.
-        rows: Copies `(n, 28, 28)` in [0, 1] by the name of their row.
-    """
-    num_columns = len(next(iter(rows.values()))) + 1
-    figure = Figure((WIDTH, len(rows) * WIDTH / num_columns + 0.4), layout="constrained")
-    for axes, (name, distorted) in zip(figure.subplots(len(rows), num_columns), rows.items(), strict=True):
-        draw_image(axes[0], image, "as written")
-        axes[0].set_ylabel(name, fontsize=8.5)
-        for place, one in zip(axes[1:], distorted, strict=True):
-            draw_image(place, (MAX_PIXEL * one).astype(np.uint8))
     return figure
 
 

@@ -12,6 +12,7 @@ import os
 import re
 import warnings
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -24,6 +25,7 @@ from digits.data.dataset import LabelledImages, read_labelled_images
 from digits.data.images import BATCH_SHAPE, NUM_CLASSES
 from digits.errors import ConfigurationError, end_in_one_line
 from digits.exploration.short_training import ShortRun, predict_probabilities, train_briefly
+from digits.networks.classifier import add_convolution
 from digits.training.classifier import TrainingConfig
 from digits.training.split import HELD_OUT, hold_out
 
@@ -39,29 +41,21 @@ _LOCK = 28_28_10  # Any number that nothing else locks in this database.
 class Budget:
     """The size of one trial, and the seed of all of them."""
 
-    num_digits: int = 6_000
-    num_held_out: int = 5_000
+    num_digits: int = 6_000  # Training digits.
+    num_held_out: int = 5_000  # Held-out digits that are scored.
     epochs: int = 2
     seed: int = 42
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One point of the search space.
+    """One point of the search space."""
 
-    Attributes:
-        width: Channels of the first stage; the second stage has twice as many.
-        depth: 3x3 convolutions in each stage.
-        dropout: The share of features that are dropped before the logits while training.
-        strength: Scales the distortion of the shipped model's training.
-        learning_rate: At the start of the training; it falls to zero as a cosine.
-    """
-
-    width: int
-    depth: int
-    dropout: float
-    strength: float
-    learning_rate: float
+    width: int  # Channels of the first stage; the second stage has twice as many.
+    depth: int  # 3x3 convolutions in each stage.
+    dropout: float  # The share of features that are dropped before the logits while training.
+    strength: float  # Scales the distortion of the shipped model's training.
+    learning_rate: float  # At the start of the training; it falls to zero as a cosine.
 
 
 def suggest_candidate(trial: optuna.trial.BaseTrial) -> Candidate:
@@ -81,20 +75,15 @@ def build_candidate(candidate: Candidate) -> keras.Model:
     Returns:
         A model from float32 `(n, 28, 28, 1)` in [0, 1] to logits `(n, 10)`.
     """
+    # A trial has a few hundred steps. With Keras's momentum of 0.99 the statistics would still be those of the start.
+    add = partial(add_convolution, padding="same", momentum=0.9)
     pixels = keras.Input(BATCH_SHAPE, name="pixels")
-    x = _add_convolution(pixels, candidate.width, kernel_size=5, strides=2)
+    x = add(pixels, candidate.width, 5, strides=2)
     for stage in range(2):
-        channels = candidate.width * 2**stage
         for place in range(candidate.depth):
-            x = _add_convolution(x, channels, strides=2 if stage and not place else 1)
+            x = add(x, candidate.width * 2**stage, strides=2 if stage and not place else 1)
     x = layers.Dropout(candidate.dropout)(layers.Flatten()(x))
     return keras.Model(pixels, layers.Dense(NUM_CLASSES, name="logits")(x), name="candidate")
-
-
-def _add_convolution(x: keras.KerasTensor, channels: int, kernel_size: int = 3, strides: int = 1) -> keras.KerasTensor:
-    x = layers.Conv2D(channels, kernel_size, strides=strides, padding="same", use_bias=False)(x)
-    # A trial has a few hundred steps. With Keras's momentum of 0.99 the statistics would still be those of the start.
-    return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
 
 
 def score_candidate(trial: optuna.Trial, training: LabelledImages, held_out: LabelledImages, budget: Budget) -> float:

@@ -23,8 +23,7 @@ from digits.training.augmentation import NO_DISTURBANCE, Distortion
 from digits.training.checkpoint import read_state, save_weights
 from digits.training.classifier import TrainingConfig, make_batches
 
-_CURVE_DIGITS = 2_000
-"""The number of held-out digits that are scored at each point: enough for the shape of the curve."""
+_CURVE_DIGITS = 2_000  # Held-out digits that are scored at each point: enough for the shape of the curve.
 
 
 @dataclass(frozen=True)
@@ -32,35 +31,23 @@ class ShortRun:
     """The settings of one short training."""
 
     epochs: int
-    learning_rate: float
-    """At the start."""
-    strength: float = 0.0
-    """Scales the distortion of the shipped model's training."""
-    num_points: int = 10
-    """The number of points of the curve."""
+    learning_rate: float  # At the start.
+    strength: float = 0.0  # Scales the distortion of the shipped model's training.
+    num_points: int = 10  # The number of points of the curve.
     batch_size: int = 100
     seed: int = 42
 
 
 @dataclass(frozen=True)
 class Curve:
-    """The course of a training, a number for each point.
+    """The course of a training, a number for each point."""
 
-    Attributes:
-        digits_seen: The number of digits on which the network was trained until then.
-        loss: Cross-entropy on the digits since the last point, as distorted as they were, in nats.
-        error: The share of these that were misread, in [0, 1].
-        held_out_loss: Cross-entropy on held-out digits, in nats.
-        held_out_error: The share of these that were misread, in [0, 1].
-        seconds: The duration of the training.
-    """
-
-    digits_seen: list[int]
-    loss: list[float]
-    error: list[float]
-    held_out_loss: list[float]
-    held_out_error: list[float]
-    seconds: float
+    digits_seen: list[int]  # The number of digits on which the network was trained until then.
+    loss: list[float]  # Cross-entropy on the distorted digits since the last point, in nats.
+    error: list[float]  # The share of these that were misread, in [0, 1].
+    held_out_loss: list[float]  # Cross-entropy on held-out digits, in nats.
+    held_out_error: list[float]  # The share of these that were misread, in [0, 1].
+    seconds: float  # The duration of the training.
 
 
 def scale_distortion(distortion: Distortion, strength: float) -> Distortion:

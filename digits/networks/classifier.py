@@ -23,8 +23,7 @@ def build_network() -> keras.Model:
         A model from float32 `(n, 28, 28, 1)` in [0, 1] to probabilities float32 `(n, 10)`.
     """
     pixels = keras.Input(BATCH_SHAPE, name="pixels")
-    x = layers.Conv2D(32, 5, strides=2, use_bias=False)(subtract_surroundings(pixels))
-    x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = add_convolution(subtract_surroundings(pixels), 32, 5, strides=2)
     x = add_residual_block(x, 32)
     x = add_residual_block(x, 64, (2, 2))
     x = add_residual_block(x, 64)
@@ -49,6 +48,19 @@ def subtract_surroundings(pixels: keras.KerasTensor) -> keras.KerasTensor:
     return layers.Subtract()([pixels, mean])
 
 
+def add_convolution(
+    x: keras.KerasTensor,
+    channels: int,
+    size: int | tuple[int, int] = 3,
+    strides: int | tuple[int, int] = 1,
+    padding: str = "valid",
+    momentum: float = 0.99,
+) -> keras.KerasTensor:
+    """Add a convolution, a batch normalisation of this momentum, and a ReLU."""
+    x = layers.Conv2D(channels, size, strides=strides, padding=padding, use_bias=False)(x)
+    return layers.ReLU()(layers.BatchNormalization(momentum=momentum)(x))
+
+
 def add_residual_block(x: keras.KerasTensor, channels: int, strides: tuple[int, int] = (1, 1)) -> keras.KerasTensor:
     """Add two 3x3 convolutions with a shortcut around them (He et al., arXiv 1512.03385).
 
@@ -63,8 +75,7 @@ def add_residual_block(x: keras.KerasTensor, channels: int, strides: tuple[int, 
     Returns:
         `(n, height / down, width / across, channels)`.
     """
-    residual = layers.Conv2D(channels, 3, strides=strides, padding="same", use_bias=False)(x)
-    residual = layers.ReLU()(layers.BatchNormalization()(residual))
+    residual = add_convolution(x, channels, strides=strides, padding="same")
     residual = layers.Conv2D(channels, 3, padding="same", use_bias=False)(residual)
     residual = layers.BatchNormalization()(residual)
     if strides != (1, 1):

@@ -10,7 +10,7 @@ import numpy as np
 from keras import layers
 
 from digits.data.images import NUM_CLASSES
-from digits.networks.classifier import add_residual_block
+from digits.networks.classifier import add_convolution, add_residual_block
 from digits.preprocessing.line_image import LINE_HEIGHT
 
 _SCORES = "scores"
@@ -30,21 +30,14 @@ def build_line_network(width: int | None = None) -> keras.Model:
         A model from float32 `(n, 32, width, 1)` in [0, 1] to logits, float32 `(n, width / 4, 11)`, the blank first.
     """
     pixels = keras.Input((LINE_HEIGHT, width, 1), name="pixels")
-    x = _convolve(pixels, 24, 5, strides=2)
+    x = add_convolution(pixels, 24, 5, strides=2, padding="same")
     x = add_residual_block(x, 48, (2, 2))
     x = add_residual_block(x, 64, (2, 1))
     x = add_residual_block(x, 64)
-    x = _convolve(layers.ZeroPadding2D((0, 2))(x), 128, (x.shape[1], 5), padding="valid")
-    x = _convolve(x, 128, (1, 5))
+    x = add_convolution(layers.ZeroPadding2D((0, 2))(x), 128, (x.shape[1], 5))
+    x = add_convolution(x, 128, (1, 5), padding="same")
     scores = layers.Conv2D(NUM_CLASSES + 1, 1, name=_SCORES)(x)
     return keras.Model(pixels, layers.Reshape((-1, NUM_CLASSES + 1))(scores), name="lines")
-
-
-def _convolve(
-    x: keras.KerasTensor, channels: int, size: int | tuple[int, int], strides: int = 1, padding: str = "same"
-) -> keras.KerasTensor:
-    x = layers.Conv2D(channels, size, strides=strides, padding=padding, use_bias=False)(x)
-    return layers.ReLU()(layers.BatchNormalization()(x))
 
 
 def add_probabilities(network: keras.Model) -> keras.Model:

@@ -150,44 +150,44 @@ def _write(shapes: list[Images], number: list[int], random: np.random.Generator)
     Returns:
         Ink, float32 `(32, 224)` in [0, 1], and the number of shapes in it.
     """
-    hand = _choose_handwriting(random)
+    writing = _choose_handwriting(random)
     ink = np.zeros((LINE_HEIGHT, LINE_WIDTH), np.float32)
-    bottom = random.uniform(min(hand.height + 1, LINE_HEIGHT - 1), LINE_HEIGHT)
-    marks = Marks(ink.shape, hand.height, bottom, random)
+    bottom = random.uniform(min(writing.height + 1, LINE_HEIGHT - 1), LINE_HEIGHT)
+    marks = Marks(ink.shape, writing.height, bottom, random)
     left = right = marks.begin(random.uniform(1, 20)) if random.random() < 0.15 else random.uniform(1, 20)
-    sizes = {0: hand.zero_size, 1: hand.one_size}
+    sizes = {0: writing.zero_size, 1: writing.one_size}
     num_written = 0
     for shape in shapes:
-        size = hand.height * (1 + random.uniform(-1, 0.9) * hand.unevenness)
+        size = writing.height * (1 + random.uniform(-1, 0.9) * writing.unevenness)
         size *= sizes.get(number[num_written], 1.0) if number else 1.0
-        drawn = _draw(shape, size, hand, random)
+        drawn = _draw(shape, size, writing, random)
         if left + drawn.shape[1] > LINE_WIDTH - 2:
             break
-        lift = hand.height * random.normal(0, 0.04) + (hand.height - size) * (random.random() < 0.1)
-        top = round(bottom - lift + hand.drift * left) - drawn.shape[0]
-        if hand.is_linked and num_written and random.random() < 0.5:
+        lift = writing.height * random.normal(0, 0.04) + (writing.height - size) * (random.random() < 0.1)
+        top = round(bottom - lift + writing.drift * left) - drawn.shape[0]
+        if writing.is_linked and num_written and random.random() < 0.5:
             _link(ink, drawn, round(left), top, random)
         _lay(ink, drawn, round(left), top)
         right = left + drawn.shape[1]
-        left = right + hand.gap + hand.height * random.normal(0, 0.05)
+        left = right + writing.gap + writing.height * random.normal(0, 0.05)
         is_thousand = len(shapes) - num_written in (4, 7)
         if (is_thousand and random.random() < 0.5) or random.random() < 0.06:
-            left = marks.stop(max(left, right) if hand.gap < 0 else left)
+            left = marks.stop(max(left, right) if writing.gap < 0 else left)
         num_written += 1
     else:
         right = max(left, right)
     if random.random() < 0.45:
         marks.end(right)
-    return np.maximum(_change_pen(ink, hand.pen), marks.draw()), num_written
+    return np.maximum(_change_pen(ink, writing.pen), marks.draw()), num_written
 
 
-def _draw(shape: Images, size: float, hand: Handwriting, random: np.random.Generator) -> Ink:
+def _draw(shape: Images, size: float, writing: Handwriting, random: np.random.Generator) -> Ink:
     """Bring a digit to its size and slant; returns ink, float32 in [0, 1], without the paper around it."""
     cropped = _crop(shape)
     height, width = cropped.shape
     scale = max(height, width / 2) / size
-    across = scale / (hand.stretch * np.exp(random.normal(0, 0.08)))
-    slant = (hand.slant + random.normal(0, 0.06)) * across
+    across = scale / (writing.stretch * np.exp(random.normal(0, 0.08)))
+    slant = (writing.slant + random.normal(0, 0.06)) * across
     rows, columns = round(size) + 4, round(size * 2.2) + 8
     # The transform leads from the result's pixels to the digit's, and keeps the middle in the middle.
     transform = (across, slant, (width - across * columns - slant * rows) / 2, 0, scale, (height - scale * rows) / 2)

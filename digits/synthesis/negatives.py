@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from digits.data.images import MAX_PIXEL, NUM_CLASSES, SIZE
 from digits.synthesis.glyphs import NUM_POINTS, list_glyphs, trace
-from digits.synthesis.pen import BOX, Strokes, bend, centre_ink, draw_strokes
+from digits.synthesis.pen import BOX, bend, centre_ink, draw_strokes
 from digits.synthesis.textures import draw_silhouettes, draw_textures
 
 Images = NDArray[np.uint8]
@@ -36,7 +36,7 @@ def make_negatives(
     Args:
         num: The number of images.
         digits: uint8 `(m, 28, 28)`, from which some are made.
-        labels: int64 `(m,)`, theirs.
+        labels: int64 `(m,)`, their labels.
         seed: The same seed gives the same images.
         kinds: Names from `KINDS`; all of them if none is given.
 
@@ -93,7 +93,7 @@ def draw_glyphs(kind: str, names: list[str], random: np.random.Generator) -> Ima
     points = np.array([points for points, _ in traced], np.float32).reshape(-1, NUM_POINTS, 2)
     is_down = np.array([is_down for _, is_down in traced], bool).reshape(-1, NUM_POINTS - 1)
     widths = random.uniform(_THINNEST_PIXELS, _THICKEST_PIXELS, len(names))
-    return draw_strokes(bend(Strokes(points, is_down), random), widths)
+    return draw_strokes(bend(points, random), is_down, widths)
 
 
 def _scribble(num: int, random: np.random.Generator) -> Images:
@@ -108,8 +108,7 @@ def _scribble(num: int, random: np.random.Generator) -> Images:
     zigzags = corners[:, before] * (1 - share) + corners[:, before + 1] * share
     points = np.where(random.random((num, 1, 1)) < 0.3, zigzags, loops) / 4
     is_down = random.random((num, NUM_POINTS - 1)) >= random.choice([0.0, 0.06], (num, 1))
-    strokes = Strokes(points.astype(np.float32), is_down)
-    return draw_strokes(bend(strokes, random), random.uniform(1.2, 3.6, num))
+    return draw_strokes(bend(points.astype(np.float32), random), is_down, random.uniform(1.2, 3.6, num))
 
 
 def _put_together(num: int, random: np.random.Generator, digits: Images, labels: NDArray[np.int64]) -> Images:

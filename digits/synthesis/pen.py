@@ -5,8 +5,6 @@ The ink is fitted to a box of 20x20 and its centre of mass goes to the image's c
 thousandth of the time of drawing large images and shrinking them.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,32 +15,19 @@ BOX = 20
 _IMAGES_AT_ONCE = 200
 
 
-@dataclass(frozen=True)
-class Strokes:
-    """The paths of a pen on n sheets.
-
-    Attributes:
-        points: float32 `(n, m, 2)`, x to the right and y down in any unit.
-        is_down: bool `(n, m - 1)`, whether the pen touched the paper between one point and the next.
-    """
-
-    points: NDArray[np.float32]
-    is_down: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.points)
-
-
-def bend(strokes: Strokes, random: np.random.Generator, strength: float = 1.0) -> Strokes:
+def bend(points: NDArray[np.float32], random: np.random.Generator, strength: float = 1.0) -> NDArray[np.float32]:
     """Change the strokes of each sheet as another person would write them: in slant, in proportions, in waves.
 
     Args:
-        strokes: Their points are in about 0-1.
+        points: float32 `(n, m, 2)`, x to the right and y down, in about 0-1.
         random: The generator.
         strength: Scales every change.
+
+    Returns:
+        float32 `(n, m, 2)`, the middle of the sheet at 0.
     """
-    num, num_points = strokes.points.shape[:2]
-    x, y = strokes.points[..., 0] - 0.5, strokes.points[..., 1] - 0.5
+    num, num_points = points.shape[:2]
+    x, y = points[..., 0] - 0.5, points[..., 1] - 0.5
     along = np.linspace(0, 1, num_points, dtype=np.float32)[None, :]
 
     def draw(scale: float) -> NDArray[np.float32]:
@@ -59,28 +44,31 @@ def bend(strokes: Strokes, random: np.random.Generator, strength: float = 1.0) -
     x = (x + draw(0.2) * y) * np.exp(draw(0.2))
     angle = draw(0.12)
     turned = [np.cos(angle) * x - np.sin(angle) * y, np.sin(angle) * x + np.cos(angle) * y]
-    return Strokes(np.stack(turned, -1).astype(np.float32), strokes.is_down)
+    return np.stack(turned, -1).astype(np.float32)
 
 
-def draw_strokes(strokes: Strokes, widths: NDArray[np.float64]) -> NDArray[np.uint8]:
+def draw_strokes(
+    points: NDArray[np.float32], is_down: NDArray[np.bool_], widths: NDArray[np.float64]
+) -> NDArray[np.uint8]:
     """Draw strokes as MNIST shows digits.
 
     Args:
-        strokes: Points in any unit.
+        points: float32 `(n, m, 2)`, x to the right and y down, in any unit.
+        is_down: bool `(n, m - 1)`, whether the pen is on the paper between one point and the next.
         widths: float64 `(n,)`, the width of each sheet's pen in pixels of the result.
 
     Returns:
         uint8 `(n, 28, 28)`.
     """
-    images = np.zeros((len(strokes), SIZE, SIZE), np.uint8)
+    images = np.zeros((len(points), SIZE, SIZE), np.uint8)
     radii = (widths / 2).astype(np.float32)[:, None, None]
-    lowest, highest = strokes.points.min(axis=1, keepdims=True), strokes.points.max(axis=1, keepdims=True)
+    lowest, highest = points.min(axis=1, keepdims=True), points.max(axis=1, keepdims=True)
     extent = np.maximum((highest - lowest).max(axis=2, keepdims=True), 1e-6)
-    points = (strokes.points - (lowest + highest) / 2) * (BOX - 2 * radii) / extent
-    points = (points + BOX / 2).astype(np.float32)
-    for start in range(0, len(strokes), _IMAGES_AT_ONCE):
+    scaled = (points - (lowest + highest) / 2) * (BOX - 2 * radii) / extent
+    scaled = (scaled + BOX / 2).astype(np.float32)
+    for start in range(0, len(points), _IMAGES_AT_ONCE):
         part = slice(start, start + _IMAGES_AT_ONCE)
-        images[part] = centre_ink(draw_lines(points[part], strokes.is_down[part], radii[part]))
+        images[part] = centre_ink(draw_lines(scaled[part], is_down[part], radii[part]))
     return images
 
 

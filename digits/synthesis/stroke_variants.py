@@ -14,7 +14,7 @@ from digits.preprocessing.digit_image import fit_ink
 from digits.preprocessing.morphology import measure_stroke_width
 from digits.synthesis.pen import draw_lines
 
-Point = NDArray[np.float64]
+Point = NDArray[np.float64]  # Row and column.
 _MARGIN = SIZE // 2  # Pixels of paper around the digit while drawing, because a slash may reach out of the image.
 _INK = MAX_PIXEL // 2  # Pixels above this level belong to a stroke.
 
@@ -65,8 +65,11 @@ def _draw_variant(
     canvas = np.pad(image, _MARGIN)
     width = float(np.clip(measure_stroke_width(image / MAX_PIXEL, "central"), 1.0, 5.0)) * random.uniform(0.8, 1.2)
     ink = canvas / MAX_PIXEL
-    for start, end in draw(canvas, random) if (canvas > _INK).any() else []:
-        ink = np.maximum(ink, _draw_segment(start, end, width))
+    if (canvas > _INK).any():
+        points = np.array(draw(canvas, random))[:, :, ::-1] + 0.5
+        num = len(points)
+        lines = draw_lines(points, np.ones((num, 1), bool), np.full((num, 1, 1), width / 2), len(canvas))
+        ink = np.maximum(ink, lines.max(axis=0))
     return fit_ink(ink.astype(np.float32))
 
 
@@ -116,11 +119,3 @@ def _cross(canvas: NDArray[np.uint8], random: np.random.Generator) -> list[tuple
     along = np.array([np.sin(tilt), np.cos(tilt)])
     half = height * random.uniform(0.12, 0.3, 2)
     return [(middle - half[0] * along, middle + half[1] * along)]
-
-
-def _draw_segment(start: Point, end: Point, width: float) -> NDArray[np.floating]:
-    """Draw a line between two points, row and column each; returns float64 `(56, 56)`, ink in [0, 1]."""
-    points = np.array([start[::-1], end[::-1]]) + 0.5
-    ink: NDArray[np.floating]
-    (ink,) = draw_lines(points[None], np.ones((1, 1), bool), np.full((1, 1, 1), width / 2), SIZE + 2 * _MARGIN)
-    return ink

@@ -87,17 +87,13 @@ def _affine_positions(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the position from which each output pixel is read: rows and columns, float32 `(n, 28, 28)` in pixels."""
     # The columns: rotation, zoom down, zoom across, shear, shift down, shift across.
-    limits = tf.constant(
-        [
-            np.deg2rad(distortion.rotation_degrees),
-            distortion.zoom,
-            distortion.zoom,
-            distortion.shear,
-            distortion.shift_pixels,
-            distortion.shift_pixels,
-        ],
-        tf.float32,
+    angle, zoom, shear, shift = (
+        np.deg2rad(distortion.rotation_degrees),
+        distortion.zoom,
+        distortion.shear,
+        distortion.shift_pixels,
     )
+    limits = tf.constant([angle, zoom, zoom, shear, shift, shift], tf.float32)
     drawn = tf.random.stateless_uniform((num_images, 6), seed, -1.0, 1.0) * limits * strength
     angle, zoom_down, zoom_across, shear, shift_down, shift_across = tf.unstack(drawn[:, :, None, None], axis=1)
     offset = np.arange(SIZE, dtype=np.float32) - (SIZE - 1) / 2
@@ -182,13 +178,8 @@ def _convolve_region(batch: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     finds_edges = tf.random.stateless_uniform((num_images, 1, 1, 1), edge_seed) >= 0.5
     kernels = _draw_kernels(finds_edges, kernel_seed)
     framed = tf.pad(batch, [[0, 0], [1, 1], [1, 1], [0, 0]])
-    convolved = tf.add_n(
-        [
-            kernels[:, row, column] * framed[:, row : row + SIZE, column : column + SIZE]
-            for row in range(3)
-            for column in range(3)
-        ]
-    )
+    places = [(row, column) for row in range(3) for column in range(3)]
+    convolved = tf.add_n([kernels[:, y, x] * framed[:, y : y + SIZE, x : x + SIZE] for y, x in places])
     paper = tf.random.stateless_uniform((num_images, 1, 1, 1), paper_seed)
     changed = paper + tf.where(finds_edges, tf.abs(convolved), convolved)
     mixture = tf.nn.relu(tf.random.stateless_uniform((num_images, 1, 1, 1), mixture_seed, -1.0))

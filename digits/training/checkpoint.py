@@ -4,16 +4,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import keras
 
 from digits.data.files import replace_file
 from digits.errors import CheckpointError
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from digits.training.settings import FitConfig
 
 History = dict[str, list[float]]
 _STATE = "run"
@@ -43,7 +41,7 @@ class CheckpointSaver(keras.callbacks.Callback):
         history: Keras's history of all epochs, with those before the run was interrupted.
     """
 
-    def __init__(self, path: Path, config: "DataclassInstance", data_sha256: str, num_digits: int) -> None:
+    def __init__(self, path: Path, config: FitConfig, data_sha256: str, num_digits: int) -> None:
         super().__init__()
         self.path = path
         run = {"config": asdict(config), "data_sha256": data_sha256, "num": num_digits}

@@ -51,7 +51,7 @@ class LineConfig(FitConfig):
     batch_size: int = 50
     warmup_fraction: float = 0.1
     num_lines: int = 140_000
-    variants: StrokeVariants = field(default_factory=lambda: StrokeVariants(0.15, 0.4, 0.4))
+    variants: StrokeVariants = field(default_factory=lambda: StrokeVariants(flagged_ones=0.4, crossed_sevens=0.4))
     drawn_share: float = 0.2
     """Digits drawn from skeletons, as a share of the training digits."""
     hasty_share: float = 0.4
@@ -59,9 +59,9 @@ class LineConfig(FitConfig):
     foreign_share: float = 0.1
     """Letters, symbols and scribbles for some of the lines, as a share of the training digits."""
     held_out: float = 1 / 30
-    """The share of the digits of which no training line is composed."""
+    """The share of the digits of which no training lines are composed, but the lines to score."""
     num_scored: int = 1_000
-    """The number of lines that are composed of held-out digits and scored."""
+    """The number of lines to score."""
 
 
 FAST = LineConfig(num_lines=2_000, epochs=1, num_scored=100)

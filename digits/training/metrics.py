@@ -14,21 +14,13 @@ NUM_CALIBRATION_BINS = 15
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The figures of one model on one set of digits.
-
-    Attributes:
-        num_digits: The number of digits.
-        num_errors: The number of misread digits.
-        errors_per_digit: The number of misread digits for each of the ten labels.
-        negative_log_likelihood: The mean over the digits, in nats.
-        calibration_error: Expected calibration error over 15 bins, in [0, 1].
-    """
+    """The figures of one model on one set of digits."""
 
     num_digits: int
     num_errors: int
-    errors_per_digit: list[int]
-    negative_log_likelihood: float
-    calibration_error: float
+    errors_per_digit: list[int]  # The number of misread digits for each of the ten labels.
+    negative_log_likelihood: float  # The mean over the digits, in nats.
+    calibration_error: float  # The expected calibration error over 15 bins, in [0, 1].
 
     @property
     def accuracy(self) -> float:

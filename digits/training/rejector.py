@@ -49,7 +49,7 @@ class RejectorConfig:
     num_digits: int = 60_000
     """At most so many training digits are used. A sixth of them is held out to set the threshold."""
     drawn_share: float = 0.15
-    """Digits drawn with the letters' pens, as a share of the training digits, so that the pen alone tells nothing."""
+    """Digits drawn with the pens of the letters, as a share of the training digits: a pen must not mark a letter."""
     negative_share: float = 0.9
     """Images that are no digits, as a share of the training digits."""
     refused_share: float = 0.0025

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,26 +10,23 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import ConfusionMatrixDisplay
 
+from digits.data.dataset import LabelledImages
 from digits.data.images import MAX_PIXEL, NUM_CLASSES
+from digits.training.checkpoint import History
 from digits.training.palette import BLUE
 
 _MAX_MISREAD = 60
 
 
 def save_reports(
-    folder: Path,
-    history: dict[str, list[float]],
-    images: NDArray[np.uint8],
-    labels: NDArray[np.int64],
-    probabilities: NDArray[np.float32],
+    folder: Path, history: History, digits: LabelledImages, probabilities: NDArray[np.float32]
 ) -> list[Path]:
     """Draw learning curves, confusion matrix and misread digits.
 
     Args:
         folder: The folder for the files, which is made if it is missing.
         history: Loss and accuracy, a number for each epoch.
-        images: uint8 `(n, 28, 28)`, the scored digits.
-        labels: int64 `(n,)`, 0-9.
+        digits: The scored digits.
         probabilities: float32 `(n, 10)`, rows sum to 1.
 
     Returns:
@@ -37,29 +35,24 @@ def save_reports(
     folder.mkdir(parents=True, exist_ok=True)
     figures = {
         "learning_curves.png": draw_learning_curves(history),
-        "confusion_matrix.png": draw_confusion_matrix(labels, probabilities.argmax(axis=1)),
-        "misread_digits.png": draw_misread_digits(images, labels, probabilities),
+        "confusion_matrix.png": draw_confusion_matrix(digits.labels, probabilities.argmax(axis=1)),
+        "misread_digits.png": draw_misread_digits(digits.images, digits.labels, probabilities),
     }
     for name, figure in figures.items():
         figure.savefig(folder / name, dpi=130)
     return [folder / name for name in figures]
 
 
-def draw_learning_curves(history: dict[str, list[float]]) -> Figure:
+def draw_learning_curves(history: History) -> Figure:
     """Draw loss and error on the distorted training digits after each epoch."""
     figure = Figure((9, 3.5), layout="constrained")
-    loss_axes, error_axes = figure.subplots(1, 2)
-    epochs = np.arange(1, len(history["loss"]) + 1)
-    curves = (
-        (loss_axes, history["loss"], "Cross-entropy (nats)"),
-        (error_axes, [100 * (1 - accuracy) for accuracy in history["accuracy"]], "Error (%)"),
-    )
-    for axes, values, title in curves:
-        axes.plot(epochs, values, marker="o", markersize=3, color=BLUE)
-        axes.set(title=f"{title}, distorted training digits", xlabel="Epoch", ylabel=title)
+    errors = [100 * (1 - accuracy) for accuracy in history["accuracy"]]
+    curves = (("Cross-entropy (nats)", history["loss"]), ("Error (%)", errors))
+    for axes, (title, values) in zip(figure.subplots(1, 2), curves, strict=True):
+        axes.plot(range(1, len(values) + 1), values, marker="o", markersize=3, color=BLUE)
         axes.set_yscale("log")
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.grid(visible=True, which="both", alpha=0.3)
+        tidy(axes, f"{title}, distorted training digits", "Epoch", title)
     return figure
 
 
@@ -101,16 +94,28 @@ def draw_titled(
     num_rows = max(-(-len(images) // num_columns), 1)
     figure = Figure((num_columns, 1.36 * num_rows + 0.1), layout="constrained")
     for axes, image, title in zip(np.ravel(figure.subplots(num_rows, num_columns)), images, titles, strict=False):
-        draw_image(axes, image, title, 7.5)
+        draw_image(axes, image, title)
     for axes in figure.axes[len(images) :]:
         axes.axis("off")
     return figure
 
 
-def draw_image(axes: Axes, image: NDArray[np.uint8], title: str = "", size: float = 8) -> None:
+def draw_image(axes: Axes, image: NDArray[Any], title: str = "", size: float = 7.5) -> None:
     """Draw one digit as ink on paper, without axes."""
     axes.imshow(image, cmap="gray_r", vmin=0, vmax=MAX_PIXEL)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_color("#cccccc")
     if title:
         axes.set_title(title, fontsize=size, pad=3)
+
+
+def tidy(axes: Axes, title: str, x: str, y: str, *, grid: bool = True) -> None:
+    """Name the axes and their units, add a legend of what has a label, and remove what carries no information."""
+    axes.set_title(title, fontsize=10.5, loc="left")
+    axes.set(xlabel=x, ylabel=y)
+    axes.spines[["top", "right"]].set_visible(False)
+    if grid:
+        axes.grid(visible=True, alpha=0.25)
+        axes.set_axisbelow(True)
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(frameon=False, fontsize=8)

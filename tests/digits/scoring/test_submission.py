@@ -81,7 +81,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def test_command_says_what_it_wrote(shared_artifact: Path, unlabelled_csv: Path, tmp_path: Path) -> None:
+def test_submission_command_says_what_it_wrote(shared_artifact: Path, unlabelled_csv: Path, tmp_path: Path) -> None:
     output = tmp_path / "submission.csv"
     finished = run("--model", shared_artifact, unlabelled_csv, output)
     assert finished.stdout == f"Wrote {output}: 200 digits read by {shared_artifact}.\n"
@@ -89,7 +89,7 @@ def test_command_says_what_it_wrote(shared_artifact: Path, unlabelled_csv: Path,
 
 
 @pytest.mark.parametrize("missing", ["model", "test file", "output folder"])
-def test_command_with_an_unusable_argument_ends_in_one_line(
+def test_submission_command_with_an_unusable_argument_ends_in_one_line(
     shared_artifact: Path, unlabelled_csv: Path, tmp_path: Path, missing: str
 ) -> None:
     model = tmp_path / "absent.h5" if missing == "model" else shared_artifact
