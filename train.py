@@ -1,8 +1,8 @@
 """Train the digit recogniser and write models/digits.h5.
 
-The experiment: augmented training on all training digits with one schedule and a fixed seed; the test digits are scored
-once, at the end. Whatever was chosen, was chosen with `--hold-out` on training digits. A second, small network then
-learns to tell digits from all else.
+The classifier is trained on all training digits, augmented, with one schedule and a fixed seed. Then a second, small
+network, the rejector, learns to tell digits from everything else. The test digits are scored once, at the end. Every
+setting was chosen with `--hold-out`, on training digits.
 """
 
 import argparse
@@ -21,17 +21,17 @@ from digits.data.dataset import LabelledImages, read_labelled_images
 from digits.data.images import make_batch
 from digits.errors import ConfigurationError, end_in_one_line
 from digits.networks.classifier import build_network, count_multiply_adds, fold_temperature
-from digits.training.checkpoint import warn_of_interrupted_run
 from digits.training.classifier import FAST, TrainingConfig, fit_network
 from digits.training.export import write_artifact
 from digits.training.metrics import Evaluation, evaluate, fit_temperature
 from digits.training.provenance import describe_run
-from digits.training.rejector import configure_acceptance, train_acceptance
+from digits.training.rejector import configure_rejector, train_rejector
 from digits.training.reports import save_reports
 from digits.training.split import HELD_OUT, hold_out
 
 DATA, TEST, MODEL = Path("data/train.csv.gz"), Path("data/test.csv.gz"), Path("models/digits.h5")
 OWN_HOLD_OUT = 0.2
+"""The share of a user's own data that is scored if no test file is named."""
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -58,17 +58,17 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def configure(arguments: argparse.Namespace) -> TrainingConfig:
-    """Turn the options into the experiment's settings."""
+    """Return the experiment's settings, with those that the options change."""
     config = replace(FAST if arguments.fast else TrainingConfig(), seed=arguments.seed)
     return config if arguments.epochs is None else replace(config, epochs=arguments.epochs)
 
 
 def prepare_folders(output: Path, reports: Path) -> None:
-    """Make the folders that are written to, before hours are spent on what goes there.
+    """Make the folders for the results, so that a mistake in their names ends the run before hours of training.
 
     Raises:
-        OSError: If there is a file where a folder is needed.
-        ConfigurationError: If there is a folder where the model is to be.
+        OSError: If a file stands where a folder is needed.
+        ConfigurationError: If a folder stands where the model is to be written.
     """
     if output.is_dir():
         raise ConfigurationError(f"Received --output {output}, a folder; expected the .h5 to write.")
@@ -77,7 +77,7 @@ def prepare_folders(output: Path, reports: Path) -> None:
 
 
 def load_digits(arguments: argparse.Namespace) -> tuple[LabelledImages, LabelledImages, str]:
-    """Return the digits to train on, the digits to score, and what the latter are."""
+    """Return the digits to train on, the digits to score, and a description of the latter."""
     data = read_labelled_images(arguments.data)
     test = arguments.test or (TEST if arguments.data == DATA else None)
     if arguments.hold_out is None and test is not None:
@@ -87,18 +87,14 @@ def load_digits(arguments: argparse.Namespace) -> tuple[LabelledImages, Labelled
     return training, held_out, f"{share:.1%} held out of {arguments.data.name}"
 
 
-def announce(
-    config: TrainingConfig, training: LabelledImages, network: keras.Model, checkpoint: Path, resume: bool
-) -> None:
-    """Say what is about to happen, and what a checkpoint left by an interrupted run means for it."""
+def announce(config: TrainingConfig, training: LabelledImages, network: keras.Model) -> None:
+    """Print the size of the training and of the network."""
     print(f"{len(training):,} training digits, {config.epochs} epochs, seed {config.seed}; ", end="")
     print(f"{network.count_params():,} parameters, {count_multiply_adds(network):,} multiply-adds a digit.")
-    if not resume:
-        warn_of_interrupted_run(checkpoint)
 
 
 def print_summary(evaluation: Evaluation, scored: str, seconds: float, temperature: float | None) -> None:
-    """Print the result as a person reads it."""
+    """Print the results for people."""
     peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "linux" else 2**30)
     print(f"\nScored on {evaluation.num_digits:,} {scored}")
     print(f"  accuracy            {evaluation.accuracy:.2%}")
@@ -118,13 +114,13 @@ def main() -> None:
     prepare_folders(arguments.output, arguments.reports)
     training, scoring, scored = load_digits(arguments)
 
-    logging.set_verbosity(logging.ERROR)  # Keras advises against .h5 at each save; it is what was asked for.
-    # The same seed gives the same weights on the same machine.
+    logging.set_verbosity(logging.ERROR)  # Keras warns of .h5 at each save.
+    # With these two lines the same seed gives the same weights on the same machine.
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
     network = build_network()
     checkpoint = arguments.output.with_suffix(".checkpoint.weights.h5")
-    announce(config, training, network, checkpoint, arguments.resume)
+    announce(config, training, network)
 
     start = time.perf_counter()
     verbose = 1 if sys.stdout.isatty() else 2
@@ -134,26 +130,27 @@ def main() -> None:
     fold_temperature(network, config.temperature)
     predict = partial(network.predict, batch_size=500, verbose=0)
     print("Now a small network, to tell digits from all else.")
-    graph, acceptance = train_acceptance(training, predict, configure_acceptance(config, arguments.fast), verbose)
+    rejector_config = configure_rejector(config.seed, arguments.fast)
+    rejector_graph, rejector = train_rejector(training, predict, rejector_config, verbose)
     scoring_batch = make_batch(scoring.images)
     probabilities = predict(scoring_batch)
     evaluation = evaluate(probabilities, scoring.labels)
     provenance = {
         "scored_on": {"what": scored, "sha256": scoring.sha256},
         "metrics": {**asdict(evaluation), "accuracy": evaluation.accuracy},
-        "training_seconds": round(seconds, 1),  # Since it was resumed, if it was.
+        "training_seconds": round(seconds, 1),  # Of a resumed run, since resuming.
         "resumed": arguments.resume,
-        "acceptance": acceptance,
+        "acceptance": rejector,
         **describe_run(config, training, arguments.data.name, network),
     }
-    write_artifact(arguments.output, network, provenance, scoring_batch[:500], graph)
+    write_artifact(arguments.output, network, provenance, scoring_batch[:500], rejector_graph)
     checkpoint.unlink(missing_ok=True)
 
-    # Only held-out training digits may choose a setting.
+    # The temperature is a setting, so only held-out training digits may show which one fits.
     temperature = fit_temperature(probabilities, scoring.labels) if arguments.hold_out is not None else None
     print_summary(evaluation, scored, seconds, temperature)
-    print(f"  taken for digits    {acceptance['accepted_share']:.2%} of {acceptance['num_held_out']:,} training digits")
-    plots = save_reports(arguments.reports, history, scoring.images, scoring.labels, probabilities)
+    print(f"  taken for digits    {rejector['accepted_share']:.2%} of {rejector['num_held_out']:,} training digits")
+    plots = save_reports(arguments.reports, history, scoring, probabilities)
     print(f"\nWrote {arguments.output} and {', '.join(map(str, plots))}.")
 
 

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -29,8 +28,9 @@ PROMISED = (
 )
 
 
-# Where `make test` runs the tests, its own flags must not reach the make that they start.
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
+# Where `make test` runs the tests, neither its flags nor its variables may reach the make that they start.
+VARIABLES = {"MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", *re.findall(r"\$\((?:if \$\()?([A-Z_]+)", MAKEFILE)}
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in VARIABLES}
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -114,9 +114,7 @@ def test_client_gets_a_one_from_the_development_server():
         start_new_session=True,
     )
     try:
-        while not _is_ready(port):
-            assert server.poll() is None, "the server ended before it was ready"
-            time.sleep(0.05)
+        assert _becomes_ready(port), f"the server is not ready; its exit status is {server.poll()}"
         answered = make("test_client", f"PORT={port}")
     finally:
         os.killpg(server.pid, signal.SIGTERM)
@@ -125,8 +123,9 @@ def test_client_gets_a_one_from_the_development_server():
     assert json.loads(answered.stdout)["digit"] == 1
 
 
-def _is_ready(port: int) -> bool:
-    check = ["curl", "--silent", "--fail", "--output", os.devnull, f"http://127.0.0.1:{port}/readyz"]
+def _becomes_ready(port: int) -> bool:
+    patience = ["--retry-all-errors", "--retry", "60", "--retry-delay", "1"]
+    check = ["curl", "--silent", "--fail", "--output", os.devnull, *patience, f"http://127.0.0.1:{port}/readyz"]
     return subprocess.run(check, check=False).returncode == 0
 
 

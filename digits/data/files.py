@@ -12,10 +12,9 @@ def replace_file(path: Path) -> Iterator[Path]:
 
     Until then an earlier file stays as it was, whatever happens.
 
-    Args:
-        path: Its folder is made if need be.
+    Raises:
+        OSError: If its folder is missing, or the file cannot be renamed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     # In the same folder, because a rename is atomic only inside one file system.
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
         unfinished = Path(folder, path.name)

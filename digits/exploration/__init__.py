@@ -1,1 +1,1 @@
-"""What the notebook and the search for a network need. Nothing but the notebook and benchmarks imports it."""
+"""Explores the digits and searches for a network. No other room imports this one; the notebook does."""

@@ -1,22 +1,21 @@
-"""What the notebook measures of digits and of a network that reads them; the pictures are in `exploration_plots`."""
+"""Measure digits, and a network that reads them, for the notebook."""
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import pairwise_distances_argmin
 
 from digits.data.images import BATCH_SHAPE, NUM_PIXELS, SIZE, make_batch
 from digits.inference.onnx_session import Predict
 
-_ROWS_AT_ONCE = 1_000
-
 
 def measure_slant(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return how far each digit leans, from the second moments of its ink.
+    """Return the slant of each digit, from the second moments of its ink.
 
     Args:
         images: uint8 `(n, 28, 28)`, none of them blank.
 
     Returns:
-        float64 `(n,)` in degrees, 0 is upright, above 0 leans to the right.
+        float64 `(n,)` in degrees; 0 is upright, and above 0 a digit leans to the right.
     """
     ink = images.reshape(-1, NUM_PIXELS).astype(np.float64)
     ink /= ink.sum(axis=1, keepdims=True)
@@ -24,7 +23,7 @@ def measure_slant(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     row_offsets = rows - (ink @ rows)[:, None]
     column_offsets = columns - (ink @ columns)[:, None]
     shear = (ink * row_offsets * column_offsets).sum(axis=1) / (ink * row_offsets**2).sum(axis=1)
-    # Rows count downwards: a stroke that leans to the right goes left on its way down.
+    # Rows count downwards, so a stroke that leans to the right has smaller columns in larger rows.
     degrees: NDArray[np.float64] = np.rad2deg(np.arctan(-shear))
     return degrees
 
@@ -41,32 +40,24 @@ def find_nearest(images: NDArray[np.uint8], others: NDArray[np.uint8]) -> tuple[
         `(n,)`, 0-255; 0 is a duplicate.
     """
     rows, candidates = (some.reshape(-1, NUM_PIXELS).astype(np.float32) for some in (images, others))
-    norms = (candidates**2).sum(axis=1)
-    nearest = np.concatenate(
-        [
-            # |a - b|^2 = |a|^2 - 2ab + |b|^2, of which |a|^2 does not change the order.
-            (norms - 2 * rows[start : start + _ROWS_AT_ONCE] @ candidates.T).argmin(axis=1)
-            for start in range(0, len(rows), _ROWS_AT_ONCE)
-        ]
-    )
-    # Again and exactly: what the expansion above leaves of a small distance is rounding.
+    nearest = pairwise_distances_argmin(rows, candidates)
     return nearest, np.sqrt(((rows - candidates[nearest]).astype(np.float64) ** 2).mean(axis=1))
 
 
 def measure_occlusion(predict: Predict, image: NDArray[np.uint8], digit: int, patch: int = 5) -> NDArray[np.float64]:
-    """Cover one patch after the other with paper and note how much surer or less sure the digit gets.
+    """Cover each patch of an image with paper, and measure the change of a digit's probability.
 
     Occlusion follows Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks" (arXiv 1311.2901).
 
     Args:
-        predict: float32 `(n, 28, 28, 1)` in [0, 1] to probabilities `(n, 10)`.
+        predict: From float32 `(n, 28, 28, 1)` in [0, 1] to probabilities float32 `(n, 10)`.
         image: uint8 `(28, 28)`.
-        digit: Whose probability is watched, 0-9.
-        patch: Side of the square in pixels, odd.
+        digit: The digit, 0-9.
+        patch: The side of the square patch in pixels, an odd number.
 
     Returns:
-        float64 `(28, 28)`: the digit's log-odds before minus after, in nats, where the patch was centred; above 0 the
-        ink speaks for the digit, below 0 against it. Log-odds, because a probability near 1 hides what moves it.
+        float64 `(28, 28)`: the digit's log-odds before minus after, in nats, where the patch was centred. Above 0 the
+        ink speaks for the digit, below 0 against it. Near 1, probabilities change too little to show this.
     """
     half = patch // 2
     covered = np.repeat(make_batch(image[np.newaxis]), NUM_PIXELS, axis=0).reshape(SIZE, SIZE, *BATCH_SHAPE)
@@ -80,7 +71,7 @@ def measure_occlusion(predict: Predict, image: NDArray[np.uint8], digit: int, pa
 
 
 def _measure_log_odds(probabilities: NDArray[np.float32], digit: int) -> NDArray[np.float64]:
-    # The others are summed, because 1 - p is rounding where p is near 1.
+    # The sum of the others is more exact than 1 - p where p is near 1.
     of_others = np.delete(probabilities, digit, axis=1).sum(axis=1, dtype=float)
     smallest = np.finfo(np.float32).tiny
     log_odds: NDArray[np.float64] = np.log(np.maximum(probabilities[:, digit].astype(float), smallest))

@@ -1,7 +1,7 @@
-"""The search for a network: candidates of one family, each trained for a moment and scored on held-out training digits.
+"""Search for a network: candidates of one family are trained briefly and scored on held-out training digits.
 
-`make tune` and the notebook run this one search. A study lives in a database: it goes on where it was interrupted, and
-several workers, on one machine or on many, add trials to it at once. The test digits play no part.
+`make tune` and the notebook run this search. Its study is kept in a database, so that an interrupted search can be
+continued, and several workers, on one machine or on many, can add trials at once. Test digits are not used.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import os
 import re
 import warnings
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -24,48 +25,41 @@ from digits.data.dataset import LabelledImages, read_labelled_images
 from digits.data.images import BATCH_SHAPE, NUM_CLASSES
 from digits.errors import ConfigurationError, end_in_one_line
 from digits.exploration.short_training import ShortRun, predict_probabilities, train_briefly
+from digits.networks.classifier import add_convolution
 from digits.training.classifier import TrainingConfig
 from digits.training.split import HELD_OUT, hold_out
 
 DATA = Path("data/train.csv.gz")
 DEFAULT_STORAGE = "sqlite:///reports/search.db"
 DEFAULT_TRIALS = 40
-_NUM_POINTS = 5
+_NUM_POINTS = 5  # Points of a trial's training, at each of which it may be stopped.
 _HEARTBEAT_SECONDS = 20
-_LOCK = 28_28_10  # Any number that nobody else locks in this database.
+_LOCK = 28_28_10  # Any number that nothing else locks in this database.
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What one trial may cost, and from which seed all of them draw."""
+    """The size of one trial, and the seed of all of them."""
 
-    num_digits: int = 6_000
-    num_held_out: int = 5_000
+    num_digits: int = 6_000  # Training digits.
+    num_held_out: int = 5_000  # Held-out digits that are scored.
     epochs: int = 2
     seed: int = 42
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One point of the search space.
+    """One point of the search space."""
 
-    Attributes:
-        width: Channels of the first stage; the second has twice as many.
-        depth: 3x3 convolutions a stage.
-        dropout: Share of features left out before the scores while training.
-        strength: Of the shipped model's distortion, 0 none.
-        learning_rate: At the start; a cosine takes it to zero.
-    """
-
-    width: int
-    depth: int
-    dropout: float
-    strength: float
-    learning_rate: float
+    width: int  # Channels of the first stage; the second stage has twice as many.
+    depth: int  # 3x3 convolutions in each stage.
+    dropout: float  # The share of features that are dropped before the logits while training.
+    strength: float  # Scales the distortion of the shipped model's training.
+    learning_rate: float  # At the start of the training; it falls to zero as a cosine.
 
 
 def suggest_candidate(trial: optuna.trial.BaseTrial) -> Candidate:
-    """Draw a candidate: the search space stands here and nowhere else."""
+    """Choose a candidate from the search space, which is defined here."""
     return Candidate(
         width=trial.suggest_int("width", 8, 32, step=8),
         depth=trial.suggest_int("depth", 1, 3),
@@ -76,32 +70,27 @@ def suggest_candidate(trial: optuna.trial.BaseTrial) -> Candidate:
 
 
 def build_candidate(candidate: Candidate) -> keras.Model:
-    """Build the untrained network: 5x5 stride 2, two stages of 3x3 convolutions on 14x14 and 7x7, dropout, scores.
+    """Build the untrained network: 5x5 stride 2, two stages of 3x3 convolutions on 14x14 and 7x7, dropout, logits.
 
     Returns:
         A model from float32 `(n, 28, 28, 1)` in [0, 1] to logits `(n, 10)`.
     """
+    # A trial has a few hundred steps. With Keras's momentum of 0.99 the statistics would still be those of the start.
+    add = partial(add_convolution, padding="same", momentum=0.9)
     pixels = keras.Input(BATCH_SHAPE, name="pixels")
-    x = _add_convolution(pixels, candidate.width, kernel_size=5, strides=2)
+    x = add(pixels, candidate.width, 5, strides=2)
     for stage in range(2):
-        channels = candidate.width * 2**stage
         for place in range(candidate.depth):
-            x = _add_convolution(x, channels, strides=2 if stage and not place else 1)
+            x = add(x, candidate.width * 2**stage, strides=2 if stage and not place else 1)
     x = layers.Dropout(candidate.dropout)(layers.Flatten()(x))
     return keras.Model(pixels, layers.Dense(NUM_CLASSES, name="logits")(x), name="candidate")
 
 
-def _add_convolution(x: keras.KerasTensor, channels: int, kernel_size: int = 3, strides: int = 1) -> keras.KerasTensor:
-    x = layers.Conv2D(channels, kernel_size, strides=strides, padding="same", use_bias=False)(x)
-    # A few hundred steps are all there is: the usual momentum of 0.99 would still remember the start.
-    return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
-
-
 def score_candidate(trial: optuna.Trial, training: LabelledImages, held_out: LabelledImages, budget: Budget) -> float:
-    """Train one candidate and return its error on the held-out digits in percent; hopeless ones are stopped early.
+    """Train one candidate and return its error on the held-out digits in percent.
 
     Raises:
-        optuna.TrialPruned: If it is worse than most were at the same point.
+        optuna.TrialPruned: If the candidate is worse than most were at the same point, which ends its training.
     """
     candidate = suggest_candidate(trial)
 
@@ -120,28 +109,36 @@ def score_candidate(trial: optuna.Trial, training: LabelledImages, held_out: Lab
 
 
 def open_study(storage: str, budget: Budget) -> optuna.Study:
-    """Open the study of this budget, or begin it; another budget is another study, so that scores stay comparable.
+    """Open the study of this budget, or begin it. Each budget has its own study, because their scores differ.
 
     Args:
         storage: A database as SQLAlchemy names it: `sqlite:///file`, `postgresql+psycopg://user:password@host/name`.
-        budget: What a trial costs.
+        budget: The size of a trial.
 
     Raises:
         ConfigurationError: If the database cannot be opened.
     """
     if storage.startswith("sqlite:///"):
         Path(storage.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    # Heartbeats have been called experimental by Optuna since 2021.
+    # Optuna has warned since 2021 that heartbeats are experimental.
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     comparable = {"budget": asdict(budget), "distortion": asdict(TrainingConfig().distortion)}
     name = "digits-" + hashlib.sha256(json.dumps(comparable).encode()).hexdigest()[:8]
     try:
-        # Workers that find an empty database at once must not all make its tables.
         with sqlalchemy.create_engine(storage, poolclass=sqlalchemy.NullPool).connect() as connection:
+            # Only one of several workers may make the tables of an empty database. Closing the connection unlocks it.
             if connection.dialect.name == "postgresql":
-                connection.execute(sqlalchemy.text(f"SELECT pg_advisory_lock({_LOCK})"))  # Until it is closed.
-            return _create_study(storage, name)
-    # SQLAlchemy, its drivers and a missing driver each raise their own; none of them says what was asked for.
+                connection.execute(sqlalchemy.text(f"SELECT pg_advisory_lock({_LOCK})"))
+            # A worker whose heartbeats stop has died, and another worker repeats its trial.
+            database = optuna.storages.RDBStorage(
+                storage,
+                heartbeat_interval=_HEARTBEAT_SECONDS,
+                grace_period=3 * _HEARTBEAT_SECONDS,
+                heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=2),
+            )
+            pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1)
+            return optuna.create_study(storage=database, study_name=name, load_if_exists=True, pruner=pruner)
+    # SQLAlchemy and its drivers raise their own exceptions, which do not name the database.
     except Exception as error:
         shown = re.sub(r"(://[^:@/]*:)[^@]*@", r"\1***@", storage)
         raise ConfigurationError(
@@ -150,25 +147,11 @@ def open_study(storage: str, budget: Budget) -> optuna.Study:
         ) from error
 
 
-def _create_study(storage: str, name: str) -> optuna.Study:
-    database = optuna.storages.RDBStorage(
-        storage,
-        # A worker that died is known by its silence; its trial is drawn again by another.
-        heartbeat_interval=_HEARTBEAT_SECONDS,
-        grace_period=3 * _HEARTBEAT_SECONDS,
-        heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=2),
-    )
-    pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1)
-    return optuna.create_study(
-        storage=database, study_name=name, load_if_exists=True, direction="minimize", pruner=pruner
-    )
-
-
 def claim_study(study: optuna.Study, digits: LabelledImages) -> None:
-    """Bind a study to its digits when it is begun: scores on other digits are no scores of the same study.
+    """Note the digits that a study is begun with, because scores on other digits cannot be compared with its scores.
 
     Raises:
-        ConfigurationError: If it was begun with others.
+        ConfigurationError: If the study was begun with other digits.
     """
     claimed = study.user_attrs.get("data_sha256", digits.sha256)
     if claimed != digits.sha256:
@@ -180,14 +163,14 @@ def claim_study(study: optuna.Study, digits: LabelledImages) -> None:
 
 
 def run_trials(study: optuna.Study, digits: LabelledImages, num_trials: int, budget: Budget, worker: int = 0) -> None:
-    """Add trials until the study has `num_trials`, those of other workers among them.
+    """Add trials until the study has `num_trials`, with those of other workers.
 
     Args:
-        study: As `open_study` opens it.
+        study: A study that `open_study` opened.
         digits: Training digits; a part of them is held out.
-        num_trials: In the study, not more.
-        budget: What a trial costs.
-        worker: Its number, so that no two workers draw the same candidates.
+        num_trials: The number of trials that the study is to have, with earlier ones.
+        budget: The size of a trial.
+        worker: The number of the worker, so that no two workers choose the same candidates.
 
     Raises:
         ConfigurationError: If the study was begun with other digits.
@@ -196,24 +179,23 @@ def run_trials(study: optuna.Study, digits: LabelledImages, num_trials: int, bud
     kept, held_out = hold_out(digits, HELD_OUT, budget.seed)
     training, scored = kept.take(slice(budget.num_digits)), held_out.take(slice(budget.num_held_out))
     while _count_trials(study) < num_trials:
-        # The draw depends on the trial's number, not on what was drawn before: a resumed study repeats nothing.
+        # The seed depends on the number of trials, so that a continued study repeats no candidate.
         seed = int(hashlib.sha256(f"{budget.seed} {worker} {len(study.trials)}".encode()).hexdigest()[:8], 16)
         study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=8, multivariate=True)
         study.optimize(lambda trial: score_candidate(trial, training, scored, budget), n_trials=1)
 
 
 def _count_trials(study: optuna.Study) -> int:
-    """Return how many trials are done or under way; those of workers that died are handed back first."""
+    """Return the number of trials that are finished or running; trials of dead workers are first marked as failed."""
     optuna.storages.fail_stale_trials(study)
     under_way = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
     return len(study.get_trials(deepcopy=False, states=under_way))
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Read the command line; what is secret or differs between machines may come from the environment."""
-    parser = argparse.ArgumentParser(
-        description="Search for a network; the same command goes on with an earlier search."
-    )
+    """Read the command line."""
+    description = "Search for a network; the same command goes on with an earlier search."
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--trials", type=int, default=DEFAULT_TRIALS, help="in the study, earlier ones included")
     parser.add_argument("--workers", type=int, default=1, help="processes on this machine (default: 1)")
     parser.add_argument("--epochs", type=int, default=Budget.epochs, help="of each trial")
@@ -227,29 +209,28 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def work(storage: str, data: Path, num_trials: int, budget: Budget, worker: int) -> None:
-    """Be one worker, in a process of its own."""
+    """Add trials as one worker, in its own process."""
     run_trials(open_study(storage, budget), read_labelled_images(data), num_trials, budget, worker)
 
 
 def main() -> None:
-    """Open the study, set the workers to it, say what was found."""
+    """Open the study, start the workers, and print the best trial."""
     arguments = parse_arguments()
-    # Not an option: a password on a command line can be read by everybody on the machine.
+    # This is no option, because everybody on the machine can read a password on a command line.
     storage = os.environ.get("SEARCH_STORAGE") or DEFAULT_STORAGE
     budget = Budget(num_digits=arguments.digits, epochs=arguments.epochs)
     study = open_study(storage, budget)
     claim_study(study, read_labelled_images(arguments.data))
-    print(
-        f"Study {study.study_name} of {len(study.trials)} trials so far; {arguments.trials} are asked for.", flush=True
-    )
+    num_trials = arguments.trials
+    print(f"Study {study.study_name} of {len(study.trials)} trials so far; {num_trials} are asked for.", flush=True)
 
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max((os.cpu_count() or 1) // arguments.workers, 1)))
-    # An indexed Kubernetes Job numbers its pods.
+    # An indexed Kubernetes Job numbers its pods with this variable.
     first = int(os.environ.get("JOB_COMPLETION_INDEX", "0")) * arguments.workers
     spawn = multiprocessing.get_context("spawn")
     workers = [
-        spawn.Process(target=work, args=(storage, arguments.data, arguments.trials, budget, first + place))
-        for place in range(arguments.workers)
+        spawn.Process(target=work, args=(storage, arguments.data, num_trials, budget, number))
+        for number in range(first, first + arguments.workers)
     ]
     for process in workers:
         process.start()

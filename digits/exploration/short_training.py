@@ -1,7 +1,6 @@
-"""A short training with a curve, for comparing networks in minutes; `training.classifier` makes the shipped model.
+"""Train a network for a few minutes, to compare it with others; `training.classifier` trains the shipped model.
 
-The batches are those of the real training, `training.make_batches`; the schedule is one cosine from `learning_rate` to
-zero.
+The batches are those of the shipped model's training. The learning rate falls from its first value to zero as a cosine.
 """
 
 import hashlib
@@ -24,8 +23,7 @@ from digits.training.augmentation import NO_DISTURBANCE, Distortion
 from digits.training.checkpoint import read_state, save_weights
 from digits.training.classifier import TrainingConfig, make_batches
 
-_CURVE_DIGITS = 2_000
-"""Scored at each point of the curve: enough to see its shape, few enough to cost little."""
+_CURVE_DIGITS = 2_000  # Held-out digits that are scored at each point: enough for the shape of the curve.
 
 
 @dataclass(frozen=True)
@@ -33,38 +31,27 @@ class ShortRun:
     """The settings of one short training."""
 
     epochs: int
-    learning_rate: float
-    strength: float = 0.0
-    """Of the shipped model's distortion: 0 is none, 1 all of it."""
-    num_points: int = 10
-    """Points of the curve."""
+    learning_rate: float  # At the start.
+    strength: float = 0.0  # Scales the distortion of the shipped model's training.
+    num_points: int = 10  # The number of points of the curve.
     batch_size: int = 100
     seed: int = 42
 
 
 @dataclass(frozen=True)
 class Curve:
-    """What a training looked like, a number a point.
+    """The course of a training, a number for each point."""
 
-    Attributes:
-        digits_seen: Training digits that went through the network until then.
-        loss: Cross-entropy on the digits since the last point, as distorted as they were; nats.
-        error: Share of those misread, in [0, 1].
-        held_out_loss: Cross-entropy on held-out digits, nats.
-        held_out_error: Share of those misread, in [0, 1].
-        seconds: How long it took.
-    """
-
-    digits_seen: list[int]
-    loss: list[float]
-    error: list[float]
-    held_out_loss: list[float]
-    held_out_error: list[float]
-    seconds: float
+    digits_seen: list[int]  # The number of digits on which the network was trained until then.
+    loss: list[float]  # Cross-entropy on the distorted digits since the last point, in nats.
+    error: list[float]  # The share of these that were misread, in [0, 1].
+    held_out_loss: list[float]  # Cross-entropy on held-out digits, in nats.
+    held_out_error: list[float]  # The share of these that were misread, in [0, 1].
+    seconds: float  # The duration of the training.
 
 
 def scale_distortion(distortion: Distortion, strength: float) -> Distortion:
-    """Return the distortion with every limit times `strength`; what is counted, such as grid points, stays."""
+    """Return the distortion with every limit times `strength`; the number of grid points stays."""
     limits = {limit.name: getattr(distortion, limit.name) for limit in fields(distortion)}
     scaled: dict[str, Any] = {name: strength * value for name, value in limits.items() if isinstance(value, float)}
     return replace(distortion, **scaled)
@@ -81,13 +68,14 @@ def train_briefly(
     """Train a network in place.
 
     Args:
-        logits: From float32 `(n, 28, 28, 1)` in [0, 1] to logits `(n, 10)`; what is kept is known by its layers' names
-            too, so build it after `keras.utils.clear_session()`.
-        training: What to train on.
-        held_out: What the curve is measured on; the first 2,000 of it.
+        logits: From float32 `(n, 28, 28, 1)` in [0, 1] to logits `(n, 10)`. A kept network is recognised by the names
+            of its layers, among others, so build it after `keras.utils.clear_session()`.
+        training: The training digits.
+        held_out: Held-out digits, of which the first 2,000 are scored.
         run: The settings.
-        on_point: Told of each point, counted from 0, and its held-out error; what it raises ends the training.
-        keep: Where to keep the trained weights, `.weights.h5`; what lies there of the same run is taken as it is.
+        on_point: A function of each point, counted from 0, and its held-out error. An exception in it ends the
+            training.
+        keep: The file for the trained weights, `.weights.h5`. If it holds those of the same run, they are loaded.
 
     Raises:
         ConfigurationError: If there are too few digits for a batch at each point.
@@ -98,25 +86,21 @@ def train_briefly(
             f"Received {len(training)} digits for {run.num_points} points of {run.batch_size} at least, expected as "
             "many; use more digits or fewer points."
         )
-    distortion = scale_distortion(TrainingConfig().distortion, run.strength)
-    what = {
-        "run": {**asdict(run), "distortion": asdict(distortion)},
+    config = TrainingConfig(
+        seed=run.seed,
+        epochs=run.epochs,
+        batch_size=run.batch_size,
+        distortion=scale_distortion(TrainingConfig().distortion, run.strength),
+        disturbance=NO_DISTURBANCE,
+        finishing_fraction=0,
+    )
+    described = {
+        "run": {**asdict(run), "distortion": asdict(config.distortion)},
         "data": {"sha256": training.sha256, "num_digits": len(training)},
         "network": hashlib.sha256(logits.to_json().encode()).hexdigest(),
     }
-    if keep and (kept := _read_kept(logits, keep, what)):
+    if keep and (kept := _load_kept(logits, keep, described)):
         return kept
-    # Only what the batches depend on: the real training's schedule is not this one's.
-    config = replace(
-        TrainingConfig(
-            seed=run.seed,
-            epochs=run.epochs,
-            batch_size=run.batch_size,
-            disturbance=NO_DISTURBANCE,
-            finishing_fraction=0,
-        ),
-        distortion=distortion,
-    )
     schedule = keras.optimizers.schedules.CosineDecay(run.learning_rate, steps_per_point * run.num_points)
     logits.compile(
         optimizer=keras.optimizers.AdamW(schedule),
@@ -137,15 +121,33 @@ def train_briefly(
         shuffle=False,  # The batches are shuffled already.
         verbose=0,
     ).history
-    seen = [(point + 1) * steps_per_point * run.batch_size for point in range(run.num_points)]
-    curve = _make_curve(history, seen, time.perf_counter() - start)
+    curve = Curve(
+        digits_seen=[point * steps_per_point * run.batch_size for point in range(1, run.num_points + 1)],
+        loss=history["loss"],
+        error=[1 - accuracy for accuracy in history["accuracy"]],
+        held_out_loss=history["val_loss"],
+        held_out_error=[1 - accuracy for accuracy in history["val_accuracy"]],
+        seconds=time.perf_counter() - start,
+    )
     if keep:
-        save_weights(logits, keep, {"run": what, "curve": asdict(curve)})
+        save_weights(logits, keep, {"run": described, "curve": asdict(curve)})
     return curve
 
 
+def _load_kept(logits: keras.Model, path: Path, described: dict[str, Any]) -> Curve | None:
+    """Load the kept weights and return their curve, if they are of the same run."""
+    try:
+        state = read_state(path)
+    except CheckpointError:  # There is no file, or no whole one.
+        return None
+    if state["run"] != json.loads(json.dumps(described)):  # JSON turns tuples into lists.
+        return None
+    logits.load_weights(path)
+    return Curve(**state["curve"])
+
+
 def predict_probabilities(logits: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return probabilities of a network that ends in logits.
+    """Return the probabilities of a network that ends in logits.
 
     Args:
         logits: From float32 `(n, 28, 28, 1)` in [0, 1] to logits `(n, 10)`.
@@ -156,23 +158,3 @@ def predict_probabilities(logits: keras.Model, images: NDArray[np.uint8]) -> NDA
     """
     probabilities: NDArray[np.float32] = softmax(logits.predict(make_batch(images), batch_size=500, verbose=0), axis=1)
     return probabilities
-
-
-def _make_curve(history: dict[str, list[float]], digits_seen: list[int], seconds: float) -> Curve:
-    def measure_errors(name: str) -> list[float]:
-        return [1 - accuracy for accuracy in history[name]]
-
-    errors, held_out_errors = measure_errors("accuracy"), measure_errors("val_accuracy")
-    return Curve(digits_seen, history["loss"], errors, history["val_loss"], held_out_errors, seconds)
-
-
-def _read_kept(logits: keras.Model, path: Path, what: dict[str, Any]) -> Curve | None:
-    """Load the weights that lie there and return their curve, if they are of the same run; else None."""
-    try:
-        state = read_state(path)
-    except CheckpointError:  # Nothing is there, or nothing whole: the network is trained anew.
-        return None
-    if state["run"] != json.loads(json.dumps(what)):  # A tuple comes back as a list.
-        return None
-    logits.load_weights(path)
-    return Curve(**state["curve"])

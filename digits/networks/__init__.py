@@ -1,1 +1,1 @@
-"""The networks as Keras builds them, a function each. Imports `data` and `preprocessing` for their shapes."""
+"""Defines the networks in Keras, a function each. Imports `data` and `preprocessing` for their shapes."""

@@ -1,8 +1,8 @@
-"""The network: 28x28 pixels in, ten probabilities out.
+"""The classifier: a network from 28x28 pixels to ten probabilities.
 
 28x28 -> minus the mean around each pixel -> 5x5 stride 2 -> 12x12x32 -> residual block -> residual block stride 2
--> 6x6x64 -> residual block -> scores.
-The maps shrink early, and the arithmetic happens on small ones: it trains on two CPU cores in minutes.
+-> 6x6x64 -> residual block -> logits.
+The maps shrink early, so most of the arithmetic is done on small maps, and two CPU cores train it in minutes.
 """
 
 import keras
@@ -13,19 +13,17 @@ from digits.data.images import BATCH_SHAPE, NUM_CLASSES
 from digits.errors import ConfigurationError
 
 LOGITS_NAME = "logits"
-_SURROUNDINGS = 7
-"""Pixels a side: wider than a stroke, narrower than a digit."""
+_SURROUNDINGS = 7  # Side of the square around a pixel, in pixels: wider than a stroke, narrower than a digit.
 
 
 def build_network() -> keras.Model:
-    """Build the untrained network; weights follow `keras.utils.set_random_seed`.
+    """Build the untrained network; its weights depend on `keras.utils.set_random_seed`.
 
     Returns:
         A model from float32 `(n, 28, 28, 1)` in [0, 1] to probabilities float32 `(n, 10)`.
     """
     pixels = keras.Input(BATCH_SHAPE, name="pixels")
-    x = layers.Conv2D(32, 5, strides=2, use_bias=False)(subtract_surroundings(pixels))
-    x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = add_convolution(subtract_surroundings(pixels), 32, 5, strides=2)
     x = add_residual_block(x, 32)
     x = add_residual_block(x, 64, (2, 2))
     x = add_residual_block(x, 64)
@@ -34,10 +32,10 @@ def build_network() -> keras.Model:
 
 
 def subtract_surroundings(pixels: keras.KerasTensor) -> keras.KerasTensor:
-    """Leave of each pixel what it differs by from the mean of those around it.
+    """Subtract from each pixel the mean of the square around it.
 
-    Ink is darker than the paper beside it: how dark the paper is, or a shadow across it, tells nothing of the digit.
-    Rows first and then columns, which is the same mean for a third of the time.
+    Only the difference between ink and the paper beside it shows the digit; the grey of the paper and shadows do not.
+    The mean of rows is followed by the mean of columns, which gives the mean of the square in a third of the time.
 
     Args:
         pixels: `(n, 28, 28, 1)`.
@@ -50,22 +48,34 @@ def subtract_surroundings(pixels: keras.KerasTensor) -> keras.KerasTensor:
     return layers.Subtract()([pixels, mean])
 
 
-def add_residual_block(x: keras.KerasTensor, channels: int, strides: tuple[int, int] = (1, 1)) -> keras.KerasTensor:
-    """Two 3x3 convolutions around a shortcut (He et al., arXiv 1512.03385).
+def add_convolution(
+    x: keras.KerasTensor,
+    channels: int,
+    size: int | tuple[int, int] = 3,
+    strides: int | tuple[int, int] = 1,
+    padding: str = "valid",
+    momentum: float = 0.99,
+) -> keras.KerasTensor:
+    """Add a convolution, a batch normalisation of this momentum, and a ReLU."""
+    x = layers.Conv2D(channels, size, strides=strides, padding=padding, use_bias=False)(x)
+    return layers.ReLU()(layers.BatchNormalization(momentum=momentum)(x))
 
-    Where the map shrinks, the shortcut averages before its 1x1 convolution, so that no pixel is dropped (ResNet-D,
+
+def add_residual_block(x: keras.KerasTensor, channels: int, strides: tuple[int, int] = (1, 1)) -> keras.KerasTensor:
+    """Add two 3x3 convolutions with a shortcut around them (He et al., arXiv 1512.03385).
+
+    Where the map shrinks, the shortcut averages before its 1x1 convolution, so that every pixel counts (ResNet-D,
     He et al., arXiv 1812.01187).
 
     Args:
         x: `(n, height, width, any)`.
-        channels: Of the result.
-        strides: Down and across.
+        channels: The channels of the result.
+        strides: The strides down and across.
 
     Returns:
         `(n, height / down, width / across, channels)`.
     """
-    residual = layers.Conv2D(channels, 3, strides=strides, padding="same", use_bias=False)(x)
-    residual = layers.ReLU()(layers.BatchNormalization()(residual))
+    residual = add_convolution(x, channels, strides=strides, padding="same")
     residual = layers.Conv2D(channels, 3, padding="same", use_bias=False)(residual)
     residual = layers.BatchNormalization()(residual)
     if strides != (1, 1):
@@ -74,12 +84,12 @@ def add_residual_block(x: keras.KerasTensor, channels: int, strides: tuple[int, 
 
 
 def select_logits(network: keras.Model) -> keras.Model:
-    """Return the same network, weights shared, ending before the softmax: cross-entropy is exact on logits."""
+    """Return the network up to its logits, with shared weights, because cross-entropy is exact on logits."""
     return keras.Model(network.input, network.get_layer(LOGITS_NAME).output, name=network.name)
 
 
 def fold_temperature(network: keras.Model, temperature: float) -> None:
-    """Divide the logits by `temperature` inside the last layer, so that every user gets calibrated probabilities.
+    """Divide the weights of the last layer by `temperature`, which calibrates the probabilities.
 
     Temperature scaling follows Guo et al., arXiv 1706.04599. The predicted digits do not change.
 
@@ -93,7 +103,7 @@ def fold_temperature(network: keras.Model, temperature: float) -> None:
 
 
 def count_multiply_adds(network: keras.Model) -> int:
-    """Return the multiply-adds of the convolutions and dense layers for one image."""
+    """Return the multiply-adds of all convolutions and dense layers for one image."""
     total = 0
     for layer in network.layers:
         if isinstance(layer, layers.Conv2D):

@@ -1,22 +1,21 @@
-"""The small network that tells digits from all else."""
+"""The rejector: a small network that tells digits from everything else."""
 
 import keras
 from keras import layers
 
 from digits.data.images import BATCH_SHAPE, NUM_CLASSES
-from digits.networks.classifier import LOGITS_NAME
+from digits.networks.classifier import LOGITS_NAME, add_convolution
 
 
 def build_rejector() -> keras.Model:
-    """Build the untrained network; weights follow `keras.utils.set_random_seed`.
+    """Build the untrained network; its weights depend on `keras.utils.set_random_seed`.
 
     Returns:
-        A model from float32 `(n, 28, 28, 1)` in [0, 1] to probabilities float32 `(n, 11)`.
+        A model from float32 `(n, 28, 28, 1)` in [0, 1] to probabilities float32 `(n, 11)` of the digits and of none.
     """
     pixels = keras.Input(BATCH_SHAPE, name="pixels")
-    x = pixels
-    for channels, size, strides in ((16, 5, 2), (32, 3, 2), (48, 3, 1)):
-        x = layers.Conv2D(channels, size, strides=strides, padding="valid" if size == 5 else "same", use_bias=False)(x)
-        x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = add_convolution(pixels, 16, 5, strides=2)
+    x = add_convolution(x, 32, strides=2, padding="same")
+    x = add_convolution(x, 48, padding="same")
     logits = layers.Dense(NUM_CLASSES + 1, name=LOGITS_NAME)(layers.Flatten()(x))
     return keras.Model(pixels, layers.Softmax(name="probabilities")(logits), name="acceptance")

@@ -1,1 +1,1 @@
-"""Training material that is made up: strokes, glyphs, lines on paper, images that are no digits."""
+"""Makes up training material: strokes, glyphs, lines on paper, and images that are no digits."""

@@ -1,4 +1,4 @@
-"""What stands among the digits of a line and is none: stops, commas, dashes, frames, and what keeps forgers out."""
+"""Marks in a line of digits that are no digits: stops, commas, dashes, equals signs, frames, waves."""
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -6,7 +6,8 @@ from PIL import Image, ImageDraw
 from digits.data.images import MAX_PIXEL, scale_pixels
 from digits.preprocessing.binarise import Ink
 
-_ENLARGED = 2  # Times the line's size, where the marks are drawn.
+_ENLARGED = 2  # The marks are drawn at this many times the size of the line, and then reduced.
+# What follows the last digit of an amount keeps forgers from adding more. Each kind has a probability.
 _ENDS = {
     "stop": 0.24,
     "stop dash": 0.22,
@@ -24,10 +25,10 @@ class Marks:
     """The marks of one line.
 
     Args:
-        shape: Of the line, in pixels.
-        height: Of its digits.
-        bottom: The row that they stand on.
-        random: Draws what is written, and how.
+        shape: Height and width of the line, in pixels.
+        height: Height of its digits, in pixels.
+        bottom: The row on which the digits stand.
+        random: The generator of what is written.
     """
 
     def __init__(self, shape: tuple[int, ...], height: float, bottom: float, random: np.random.Generator) -> None:
@@ -38,11 +39,11 @@ class Marks:
         self._pen = max(1.2, height * random.uniform(0.07, 0.13))
 
     def draw(self) -> Ink:
-        """Return the ink of all marks, float32 in [0, 1]."""
+        """Return the ink of all marks, float32 `(height, width)` of the line in [0, 1]."""
         return scale_pixels(np.asarray(self._sheet.resize(self._size, Image.Resampling.BOX)))
 
     def stop(self, left: float) -> float:
-        """Write a stop, a comma, a small ring or a short dash, and return where to go on."""
+        """Write a stop, a comma, a small ring or a short dash; returns the column where the line goes on."""
         random, height = self._random, self._height
         pen = self._pen * random.uniform(0.8, 1.8)
         x, y = left + height * random.uniform(0, 0.15), self._bottom - height * random.uniform(-0.05, 0.18)
@@ -63,7 +64,7 @@ class Marks:
         return x + pen + height * random.uniform(0, 0.4)
 
     def begin(self, left: float) -> float:
-        """Write what comes before the first digit, and return where to go on."""
+        """Write a mark before the first digit; returns the column where the line goes on."""
         random, height = self._random, self._height
         kind = random.choice(_BEGINNINGS)
         if kind == "frame":
@@ -77,7 +78,7 @@ class Marks:
         return left + length + height * random.uniform(0.15, 0.4)
 
     def end(self, left: float) -> None:
-        """Write what comes after the last digit."""
+        """Write marks after the last digit."""
         random, height = self._random, self._height
         kind = str(random.choice(list(_ENDS), p=list(_ENDS.values())))
         x, length = left + height * random.uniform(0.05, 0.6), height * random.uniform(0.12, 1.2)
@@ -103,7 +104,7 @@ class Marks:
         self._line([(left, row), (left + length, row + self._random.normal(0, 0.08) * length)])
 
     def _frame(self, left: float) -> None:
-        """The side of a printed box."""
+        """Draw one side of a printed box."""
         points = [(left, 0.0), (left + self._random.normal(0, 1), float(self._size[1]))]
         self._line(points, self._random.uniform(0.6, 1.8))
 

@@ -1,4 +1,4 @@
-"""Printed paper for lines of digits: waves, grain, rulings; and a scanner that blurs a little."""
+"""Print paper under lines of digits, with waves, grain and rulings, and scan it with a little blur."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,10 @@ def print_line(ink: Ink, random: np.random.Generator) -> NDArray[np.uint8]:
 
     Args:
         ink: float32 `(height, width)` in [0, 1].
-        random: Draws paper, pressure and scanner.
+        random: The generator of paper, pressure and scanner.
 
     Returns:
-        uint8 `(height, width)`, stretched as the network sees it.
+        uint8 `(height, width)`, its contrast stretched as the network reads it.
     """
     ink = ink * _draw_pressure(ink.shape, random)
     paper = np.zeros_like(ink)
@@ -33,14 +33,14 @@ def print_line(ink: Ink, random: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def _draw_pressure(shape: tuple[int, ...], random: np.random.Generator) -> Ink:
-    """Return how hard the pen pressed, in [0.35, 1]; it changes every half digit or so."""
+    """Return the pressure of the pen, float32 of this shape in [0.35, 1]; it changes about twice in a digit."""
     coarse = random.uniform(random.uniform(0.35, 1), 1, (random.integers(2, 5), random.integers(4, 40)))
     size = shape[1], shape[0]
     return np.asarray(Image.fromarray(coarse.astype(np.float32)).resize(size, Image.Resampling.BILINEAR))
 
 
 def _draw_pattern(shape: tuple[int, ...], random: np.random.Generator) -> Ink:
-    """Return grain, and up to two families of waves."""
+    """Return grain and up to two sets of parallel waves, float32 of this shape."""
     rows, columns = np.indices(shape).astype(np.float32)
     pattern = np.maximum(random.normal(0, random.uniform(0, 0.15), shape), 0).astype(np.float32)
     for _ in range(int(random.integers(0, 3))):
@@ -52,7 +52,7 @@ def _draw_pattern(shape: tuple[int, ...], random: np.random.Generator) -> Ink:
 
 
 def _draw_rulings(shape: tuple[int, ...], random: np.random.Generator) -> Ink:
-    """Return one or two lines across, most of them below the digits."""
+    """Return one or two rulings, most of them below the digits, float32 of this shape in [0, 0.9]."""
     height, width = shape
     rulings = np.zeros(shape, np.float32)
     for _ in range(int(random.integers(1, 3))):

@@ -1,7 +1,7 @@
-"""Lines of digits, made up from single ones: what the line network learns to read.
+"""Compose lines of digits from single digits: the line network learns to read them.
 
-Digits are set side by side as a hand would: of one slant and pen, of uneven size, apart, touching or linked, with
-stops, dashes and other marks that are no digits among them, on printed paper.
+The digits of a line stand side by side as in handwriting. They share a slant and a pen, differ in size, and stand
+apart, touch or are linked. Stops, dashes and other marks stand among them, and the paper is printed.
 """
 
 from collections.abc import Sequence
@@ -20,18 +20,19 @@ from digits.synthesis.line_paper import print_line
 
 Images = NDArray[np.uint8]
 LINE_WIDTH = 224
+"""Pixels."""
 MAX_DIGITS = 8
-_LENGTHS = [0.08, 0.12, 0.16, 0.2, 0.2, 0.14, 0.07, 0.03]
-_FOREIGN = 0.06  # Of the lines hold letters and scribbles, or nothing.
-_ONE_PEN = 0.7  # Of the lines are written with one pen,
-_CANDIDATES = 6  # so that of this many digits the one is taken whose strokes are most alike.
-_ONE_FORM = 0.4  # Of the lines hold one form of each digit.
-_BOX_LEVEL = 64  # Of 255: what belongs to a digit's box.
+_LENGTH_SHARES = [0.08, 0.12, 0.16, 0.2, 0.2, 0.14, 0.07, 0.03]  # Shares of the lines with 1, 2, ... 8 digits.
+_FOREIGN_SHARE = 0.06  # This share of the lines holds letters and scribbles, or nothing.
+_ONE_PEN_SHARE = 0.7  # This share of the lines is written with one pen.
+_NUM_CANDIDATES = 6  # With one pen, the digit with the most similar stroke width is chosen from this many.
+_ONE_FORM_SHARE = 0.4  # In this share of the lines, equal digits look the same.
+_BOX_LEVEL = 64  # Pixels above this level, of 255, belong to the box around a digit.
 
 
 @dataclass(frozen=True)
 class LineExamples:
-    """Lines and what stands there.
+    """Lines and their numbers.
 
     Attributes:
         images: uint8 `(n, 32, 224)`, as `digits.preprocessing.line_image` frames them.
@@ -47,41 +48,41 @@ class LineExamples:
 
 
 @dataclass(frozen=True)
-class Hand:
-    """How one line is written; lengths in pixels."""
+class Handwriting:
+    """How one line is written; lengths are in pixels."""
 
     height: float
     stretch: float
     slant: float
     gap: float
     pen: float
-    """What the strokes gain on either side."""
+    """By how much the strokes are widened on either side; thinned if below 0."""
     unevenness: float
     zero_size: float
     one_size: float
     drift: float
-    """Rows that the line falls in a column."""
+    """By how many rows the line falls in each column."""
     is_linked: bool
 
 
 def compose_lines(
     images: Images, labels: NDArray[np.int64], foreign: Images, indices: Sequence[int] | NDArray[np.int64], seed: int
 ) -> LineExamples:
-    """Compose lines, always the same ones.
+    """Compose lines.
 
     Args:
         images: uint8 `(m, 28, 28)`, digits in MNIST's form.
         labels: int64 `(m,)`.
-        foreign: uint8 `(k, 28, 28)`, what may stand on paper and is no digit.
-        indices: Which of the endless row of lines.
-        seed: The same seed gives the same row.
+        foreign: uint8 `(k, 28, 28)`, images that are no digits.
+        indices: The numbers of the lines; seed and number decide what a line looks like.
+        seed: The same seed gives the same lines.
     """
     of_digit = [np.flatnonzero(labels == digit) for digit in range(NUM_CLASSES)]
     num = len(indices)
     lines = LineExamples(np.zeros((num, LINE_HEIGHT, LINE_WIDTH), np.uint8), np.full((num, MAX_DIGITS), -1, np.int64))
     for place, index in enumerate(indices):
         random = np.random.default_rng([seed, index])
-        if random.random() < _FOREIGN:
+        if random.random() < _FOREIGN_SHARE:
             number: list[int] = []
             shapes = list(foreign[random.integers(len(foreign), size=random.integers(0, 4))])
         else:
@@ -89,14 +90,14 @@ def compose_lines(
             shapes = _choose_shapes(images, of_digit, number, random)
         ink, num_written = _write(shapes, number, random)
         lines.images[place] = print_line(ink, random)
-        number = number[:num_written]
-        lines.labels[place, : len(number)] = number
+        written = number[:num_written]
+        lines.labels[place, : len(written)] = written
     return lines
 
 
 def _draw_number(random: np.random.Generator) -> list[int]:
-    """Return 1 to 8 digits; many numbers are round, and some repeat one digit."""
-    length = int(random.choice(np.arange(1, MAX_DIGITS + 1), p=_LENGTHS))
+    """Return 1 to 8 digits. Many numbers end in zeros, and some repeat one digit."""
+    length = int(random.choice(np.arange(1, MAX_DIGITS + 1), p=_LENGTH_SHARES))
     number: list[int] = random.integers(0, NUM_CLASSES, length).tolist()
     if length > 1 and random.random() < 0.35:
         num_zeros = int(random.integers(1, min(length - 1, 4), endpoint=True))
@@ -107,9 +108,9 @@ def _draw_number(random: np.random.Generator) -> list[int]:
 def _choose_shapes(
     images: Images, of_digit: list[NDArray[np.intp]], number: list[int], random: np.random.Generator
 ) -> list[Images]:
-    """Choose how each digit is written: mostly with one pen, often in one way however often it comes."""
-    num_candidates = _CANDIDATES if random.random() < _ONE_PEN else 1
-    is_repeated = random.random() < _ONE_FORM
+    """Choose an image for each digit: mostly of one pen, often the same image for equal digits."""
+    num_candidates = _NUM_CANDIDATES if random.random() < _ONE_PEN_SHARE else 1
+    is_repeated = random.random() < _ONE_FORM_SHARE
     pen = _measure_pen(images[random.choice(of_digit[number[0]])])
     chosen: dict[int, Images] = {}
     shapes = []
@@ -122,14 +123,14 @@ def _choose_shapes(
 
 
 def _measure_pen(images: Images) -> NDArray[np.floating]:
-    """Return how wide the strokes of each image are, in pixels."""
+    """Return the stroke width of each image, in pixels."""
     return measure_stroke_width(images.astype(np.float64), "taxicab")
 
 
-def _draw_hand(random: np.random.Generator) -> Hand:
+def _choose_handwriting(random: np.random.Generator) -> Handwriting:
     has_tall_ones = random.random() < 0.12
     height = random.uniform(20, 29) if random.random() < 0.75 and not has_tall_ones else random.uniform(13, 22)
-    return Hand(
+    return Handwriting(
         height=height,
         stretch=float(np.exp(random.normal(0, 0.27))),
         slant=random.normal(0.12, 0.22),
@@ -144,47 +145,51 @@ def _draw_hand(random: np.random.Generator) -> Hand:
 
 
 def _write(shapes: list[Images], number: list[int], random: np.random.Generator) -> tuple[Ink, int]:
-    """Write as much as there is room for; returns ink in [0, 1], `(32, 224)`, and how many digits stand there."""
-    hand = _draw_hand(random)
+    """Write as many shapes as there is room for.
+
+    Returns:
+        Ink, float32 `(32, 224)` in [0, 1], and the number of shapes in it.
+    """
+    writing = _choose_handwriting(random)
     ink = np.zeros((LINE_HEIGHT, LINE_WIDTH), np.float32)
-    bottom = random.uniform(min(hand.height + 1, LINE_HEIGHT - 1), LINE_HEIGHT)
-    marks = Marks(ink.shape, hand.height, bottom, random)
+    bottom = random.uniform(min(writing.height + 1, LINE_HEIGHT - 1), LINE_HEIGHT)
+    marks = Marks(ink.shape, writing.height, bottom, random)
     left = right = marks.begin(random.uniform(1, 20)) if random.random() < 0.15 else random.uniform(1, 20)
-    sizes = {0: hand.zero_size, 1: hand.one_size}
-    for place, shape in enumerate(shapes):
-        size = hand.height * (1 + random.uniform(-1, 0.9) * hand.unevenness)
-        size *= sizes.get(number[place], 1.0) if number else 1.0
-        drawn = _draw(shape, size, hand, random)
+    sizes = {0: writing.zero_size, 1: writing.one_size}
+    num_written = 0
+    for shape in shapes:
+        size = writing.height * (1 + random.uniform(-1, 0.9) * writing.unevenness)
+        size *= sizes.get(number[num_written], 1.0) if number else 1.0
+        drawn = _draw(shape, size, writing, random)
         if left + drawn.shape[1] > LINE_WIDTH - 2:
-            return _finish(ink, marks, hand, right, random), place
-        lift = hand.height * random.normal(0, 0.04) + (hand.height - size) * (random.random() < 0.1)
-        top = round(bottom - lift + hand.drift * left) - drawn.shape[0]
-        if hand.is_linked and place and random.random() < 0.5:
+            break
+        lift = writing.height * random.normal(0, 0.04) + (writing.height - size) * (random.random() < 0.1)
+        top = round(bottom - lift + writing.drift * left) - drawn.shape[0]
+        if writing.is_linked and num_written and random.random() < 0.5:
             _link(ink, drawn, round(left), top, random)
         _lay(ink, drawn, round(left), top)
         right = left + drawn.shape[1]
-        left = right + hand.gap + hand.height * random.normal(0, 0.05)
-        is_thousand = len(shapes) - place in (4, 7)
+        left = right + writing.gap + writing.height * random.normal(0, 0.05)
+        is_thousand = len(shapes) - num_written in (4, 7)
         if (is_thousand and random.random() < 0.5) or random.random() < 0.06:
-            left = marks.stop(max(left, right) if hand.gap < 0 else left)
-    return _finish(ink, marks, hand, max(left, right), random), len(number)
-
-
-def _finish(ink: Ink, marks: Marks, hand: Hand, right: float, random: np.random.Generator) -> Ink:
+            left = marks.stop(max(left, right) if writing.gap < 0 else left)
+        num_written += 1
+    else:
+        right = max(left, right)
     if random.random() < 0.45:
         marks.end(right)
-    return np.maximum(_change_pen(ink, hand.pen), marks.draw())
+    return np.maximum(_change_pen(ink, writing.pen), marks.draw()), num_written
 
 
-def _draw(shape: Images, size: float, hand: Hand, random: np.random.Generator) -> Ink:
-    """Bring a digit to its size and slant; returns ink in [0, 1] without the paper around it."""
+def _draw(shape: Images, size: float, writing: Handwriting, random: np.random.Generator) -> Ink:
+    """Bring a digit to its size and slant; returns ink, float32 in [0, 1], without the paper around it."""
     cropped = _crop(shape)
     height, width = cropped.shape
     scale = max(height, width / 2) / size
-    across = scale / (hand.stretch * np.exp(random.normal(0, 0.08)))
-    slant = (hand.slant + random.normal(0, 0.06)) * across
+    across = scale / (writing.stretch * np.exp(random.normal(0, 0.08)))
+    slant = (writing.slant + random.normal(0, 0.06)) * across
     rows, columns = round(size) + 4, round(size * 2.2) + 8
-    # From the result's pixels to the digit's; the middle stays the middle.
+    # The transform leads from the result's pixels to the digit's, and keeps the middle in the middle.
     transform = (across, slant, (width - across * columns - slant * rows) / 2, 0, scale, (height - scale * rows) / 2)
     drawn = Image.fromarray(cropped).transform(
         (columns, rows), Image.Transform.AFFINE, transform, Image.Resampling.BICUBIC
@@ -207,7 +212,7 @@ def _lay(ink: Ink, drawn: Ink, left: int, top: int) -> None:
 
 
 def _link(ink: Ink, drawn: Ink, left: int, top: int, random: np.random.Generator) -> None:
-    """Join a digit to the one before, as a pen does that is not lifted."""
+    """Draw a line to the digit before, as by a pen that is not lifted."""
     row = int(random.integers(len(drawn)))
     line = row + top
     if not 0 <= line < LINE_HEIGHT - 1:
@@ -218,13 +223,13 @@ def _link(ink: Ink, drawn: Ink, left: int, top: int, random: np.random.Generator
 
 
 def _change_pen(ink: Ink, pen: float) -> Ink:
-    """Widen the strokes by `pen` pixels on either side, or thin them."""
+    """Widen the strokes by `pen` pixels on either side, or thin them if `pen` is below 0."""
     if not (ink > 0.1).any():
         return ink
     levels = (ink * MAX_PIXEL).astype(np.uint8)
     changed = dilate(levels) if pen > 0 else erode(levels)
     share = min(abs(pen), 1.0 if pen > 0 else 0.75)
     mixed = (1 - share) * ink + share * changed.astype(np.float32) / MAX_PIXEL
-    # What is thinned is not fainter for it.
+    # Thinning makes strokes fainter, which this takes back.
     mixed /= max(float(np.quantile(mixed[mixed > 0.1], 0.9)), 0.3) if (mixed > 0.1).any() else 1
     return mixed.astype(np.float32)

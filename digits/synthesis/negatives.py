@@ -1,7 +1,6 @@
-"""Images that are no digits, made up from a seed: what the acceptance network learns to refuse.
+"""Images that are no digits, made up from a seed: what the rejector learns to reject.
 
-Nothing in them was drawn by hand or scanned, apart from the training digits themselves: these are cut, turned and
-mixed.
+Some are cut, turned and mixed from training digits; all others are computed, and none was drawn by hand or scanned.
 """
 
 from collections.abc import Callable
@@ -11,15 +10,15 @@ from numpy.typing import NDArray
 
 from digits.data.images import MAX_PIXEL, NUM_CLASSES, SIZE
 from digits.synthesis.glyphs import NUM_POINTS, list_glyphs, trace
-from digits.synthesis.pen import BOX, Strokes, bend, centre_ink, draw_strokes
+from digits.synthesis.pen import BOX, bend, centre_ink, draw_strokes
 from digits.synthesis.textures import draw_silhouettes, draw_textures
 
 Images = NDArray[np.uint8]
 Ink = NDArray[np.float32]
 
 _MARGIN = (SIZE - BOX) // 2
-_THINNEST, _THICKEST = 1.4, 4.4
-# Each turn, and the digits that it does not turn into digits.
+_THINNEST_PIXELS, _THICKEST_PIXELS = 1.4, 4.4  # Widths of a pen that writes glyphs.
+# Each way to turn an image, and the digits that do not look like digits afterwards.
 _TURNS: tuple[tuple[Callable[[Images], Images], tuple[int, ...]], ...] = (
     (lambda images: np.rot90(images, 1, (1, 2)), (2, 3, 4, 5, 8)),
     (lambda images: np.rot90(images, 3, (1, 2)), (2, 3, 4, 5, 8)),
@@ -35,37 +34,33 @@ def make_negatives(
     """Make images that are no digits.
 
     Args:
-        num: How many.
+        num: The number of images.
         digits: uint8 `(m, 28, 28)`, from which some are made.
-        labels: int64 `(m,)`, theirs.
+        labels: int64 `(m,)`, their labels.
         seed: The same seed gives the same images.
-        kinds: The names of those in `SHARES` that are wanted; all if none is named.
+        kinds: Names from `KINDS`; all of them if none is given.
 
     Returns:
         uint8 `(num, 28, 28)`, in MNIST's form, one kind after the other.
     """
-    shares = {kind: share for kind, share in SHARES.items() if not kinds or kind in kinds}
-    ends = np.rint(np.cumsum(list(shares.values())) / sum(shares.values()) * num).astype(int)
+    chosen = kinds or tuple(KINDS)
+    shares = [KINDS[kind][0] for kind in chosen]
+    ends = np.rint(np.cumsum(shares) / sum(shares) * num).astype(int)
     images = []
-    for kind, count in zip(shares, np.diff(ends, prepend=0).tolist(), strict=True):
-        # Each kind has a generator of its own, so that a change to one leaves the others as they were.
+    for kind, count in zip(chosen, np.diff(ends, prepend=0).tolist(), strict=True):
+        # Each kind has its own generator, so that a change to one kind leaves the others as they are.
         random = np.random.default_rng([seed, *kind.encode()])
-        if kind in ("letters", "symbols"):
-            images.append(draw_any_glyphs(kind, count, random))
-        elif kind in _PURE:
-            images.append(_PURE[kind](count, random))
-        else:
-            images.append(_FROM_DIGITS[kind](count, digits, labels, random))
+        images.append(KINDS[kind][1](count, random, digits, labels))
     return np.concatenate(images)
 
 
 def draw_any_digits(num: int, random: np.random.Generator, kind: str = "digits") -> tuple[Images, NDArray[np.int64]]:
-    """Draw digits from skeletons, with the same pen as the letters.
+    """Draw digits from skeletons, with the same pens as the letters.
 
     Args:
-        num: How many.
-        random: Draws them.
-        kind: `digits`, or `hasty digits`.
+        num: The number of digits.
+        random: The generator.
+        kind: `digits` or `hasty digits`.
 
     Returns:
         uint8 `(num, 28, 28)`, and their labels, int64 `(num,)`.
@@ -75,18 +70,18 @@ def draw_any_digits(num: int, random: np.random.Generator, kind: str = "digits")
 
 
 def draw_any_glyphs(kind: str, num: int, random: np.random.Generator) -> Images:
-    """Write glyphs of a kind, drawn by lot."""
+    """Write glyphs of a kind, chosen at random; returns uint8 `(num, 28, 28)`."""
     names = list(list_glyphs(kind))
     return draw_glyphs(kind, [names[index] for index in random.integers(len(names), size=num)], random)
 
 
 def draw_glyphs(kind: str, names: list[str], random: np.random.Generator) -> Images:
-    """Write glyphs, each in a hand of its own.
+    """Write glyphs, each in its own handwriting.
 
     Args:
-        kind: As `glyphs.list_glyphs` knows it.
-        names: Of the glyphs.
-        random: Draws forms, hands and pens.
+        kind: A kind of `glyphs.list_glyphs`.
+        names: The names of the glyphs.
+        random: The generator of forms, handwritings and pens.
 
     Returns:
         uint8 `(n, 28, 28)`.
@@ -97,12 +92,12 @@ def draw_glyphs(kind: str, names: list[str], random: np.random.Generator) -> Ima
         traced.append(trace(forms[random.integers(len(forms))], bool(random.random() < 0.3)))
     points = np.array([points for points, _ in traced], np.float32).reshape(-1, NUM_POINTS, 2)
     is_down = np.array([is_down for _, is_down in traced], bool).reshape(-1, NUM_POINTS - 1)
-    widths = random.uniform(_THINNEST, _THICKEST, len(names))
-    return draw_strokes(bend(Strokes(points, is_down), random), widths)
+    widths = random.uniform(_THINNEST_PIXELS, _THICKEST_PIXELS, len(names))
+    return draw_strokes(bend(points, random), is_down, widths)
 
 
 def _scribble(num: int, random: np.random.Generator) -> Images:
-    """A pen that wanders in loops, or from corner to corner, too far for a digit; half of it in several strokes."""
+    """Let a pen wander in loops or from corner to corner, longer than a digit takes; half of them lift the pen."""
     steps = np.arange(NUM_POINTS)[None, :, None] / NUM_POINTS
     loops = random.normal(0, 3, (num, 1, 2)) * steps
     for speed in range(1, 7):
@@ -113,34 +108,33 @@ def _scribble(num: int, random: np.random.Generator) -> Images:
     zigzags = corners[:, before] * (1 - share) + corners[:, before + 1] * share
     points = np.where(random.random((num, 1, 1)) < 0.3, zigzags, loops) / 4
     is_down = random.random((num, NUM_POINTS - 1)) >= random.choice([0.0, 0.06], (num, 1))
-    strokes = Strokes(points.astype(np.float32), is_down)
-    return draw_strokes(bend(strokes, random), random.uniform(1.2, 3.6, num))
+    return draw_strokes(bend(points.astype(np.float32), random), is_down, random.uniform(1.2, 3.6, num))
 
 
-def _put_together(num: int, digits: Images, labels: NDArray[np.int64], random: np.random.Generator) -> Images:
-    """Two or three digits beside each other, where one was expected."""
+def _put_together(num: int, random: np.random.Generator, digits: Images, labels: NDArray[np.int64]) -> Images:
+    """Put two or three digits side by side; three in a quarter of the images."""
     ink = np.zeros((num, BOX, BOX), np.float32)
     for count, part in ((2, slice(0, 3 * num // 4)), (3, slice(3 * num // 4, num))):
         width = BOX // count
         for index in range(count):
-            ink[part, :, index * width : (index + 1) * width] = _narrow(_pick(ink[part], digits, random), width)
+            ink[part, :, index * width : (index + 1) * width] = _narrow(_choose(len(ink[part]), digits, random), width)
     return centre_ink(ink)
 
 
-def _pick(like: Ink, digits: Images, random: np.random.Generator) -> Ink:
-    """Return as many digits, `(n, 20, 20)` in [0, 1]."""
-    chosen = digits[random.integers(len(digits), size=len(like))]
-    return _read_box(chosen)
+def _choose(num: int, digits: Images, random: np.random.Generator) -> Ink:
+    """Choose digits at random; returns float32 `(num, 20, 20)` in [0, 1]."""
+    return _read_box(digits[random.integers(len(digits), size=num)])
 
 
 def _read_box(images: Images) -> Ink:
-    # By multiplication: the shipped rejector was trained on images that were rounded so. Once it is trained anew, this
-    # is `scale_pixels`.
+    """Return the middle of each image, float32 `(n, 20, 20)` in [0, 1]."""
+    # The shipped rejector was trained on pixels that were multiplied by 1/255, which rounds 126 of the 256 levels to
+    # other numbers than `scale_pixels` does. When it is next trained, `scale_pixels` can take the place of this.
     return images[:, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN].astype(np.float32) * np.float32(1 / MAX_PIXEL)
 
 
 def _narrow(ink: Ink, width: int) -> Ink:
-    """Resample by area to fewer columns."""
+    """Resample `(n, 20, 20)` to `(n, 20, width)`, each new column the mean of what it covers."""
     edges = np.linspace(0, ink.shape[2], width + 1)
     columns = np.arange(ink.shape[2])
     cover = np.clip(np.minimum(edges[1:, None], columns + 1) - np.maximum(edges[:-1, None], columns), 0, 1)
@@ -148,14 +142,14 @@ def _narrow(ink: Ink, width: int) -> Ink:
     return narrowed
 
 
-def _shuffle(num: int, digits: Images, labels: NDArray[np.int64], random: np.random.Generator) -> Images:
-    """The quarters of two digits in another order."""
+def _shuffle(num: int, random: np.random.Generator, digits: Images, labels: NDArray[np.int64]) -> Images:
+    """Put quarters of two digits together in another order."""
     ink = np.zeros((num, BOX, BOX), np.float32)
-    sources = np.stack([_pick(ink, digits, random), _pick(ink, digits, random)])
+    sources = np.stack([_choose(num, digits, random), _choose(num, digits, random)])
     half = BOX // 2
     quarters = [(slice(row, row + half), slice(column, column + half)) for row in (0, half) for column in (0, half)]
     orders = random.permuted(np.tile(np.arange(4), (num, 1)), axis=1)
-    # A quarter that stays where it was comes from the other digit, so that no digit stays whole.
+    # A quarter that stays in its place comes from the second digit, so that no digit stays whole.
     is_other = (orders == np.arange(4)) & (np.arange(4) % 2 == 0)
     for place, target in enumerate(quarters):
         for quarter, source in enumerate(quarters):
@@ -164,47 +158,35 @@ def _shuffle(num: int, digits: Images, labels: NDArray[np.int64], random: np.ran
     return centre_ink(ink)
 
 
-def _turn(num: int, digits: Images, labels: NDArray[np.int64], random: np.random.Generator) -> Images:
-    """Digits on their side, on their head or in a mirror."""
+def _turn(num: int, random: np.random.Generator, digits: Images, labels: NDArray[np.int64]) -> Images:
+    """Turn digits by 90 or 180 degrees, or mirror them."""
     images = np.zeros((num, SIZE, SIZE), np.uint8)
     drawn = random.integers(len(_TURNS), size=num)
-    for index, (turn, turned) in enumerate(_TURNS):
-        where, candidates = np.flatnonzero(drawn == index), np.flatnonzero(np.isin(labels, turned))
+    for index, (turn, turnable) in enumerate(_TURNS):
+        where, candidates = np.flatnonzero(drawn == index), np.flatnonzero(np.isin(labels, turnable))
         if len(candidates):
             images[where] = turn(digits[random.choice(candidates, len(where))])
     return images
 
 
-def _lay_over(num: int, digits: Images, labels: NDArray[np.int64], random: np.random.Generator) -> Images:
-    """A digit with another upon it, or crossed out."""
-    ink = np.zeros((num, BOX, BOX), np.float32)
+def _lay_over(num: int, random: np.random.Generator, digits: Images, labels: NDArray[np.int64]) -> Images:
+    """Lay another digit over a digit, or cross it out."""
     scribbles = _read_box(_scribble(num - num // 2, random))
-    # Ones and zeros are left out: they make slashed zeros and the like.
+    # Ones and zeros are left out, because together they make slashed zeros and other digits.
     bulky = digits[labels > 1] if (labels > 1).any() else digits
-    shifted = np.pad(_pick(ink[: num // 2], bulky, random), ((0, 0), (0, 0), (5, 0)))[:, :, :BOX]
-    return centre_ink(np.maximum(_pick(ink, bulky, random), np.concatenate([shifted, scribbles])))
+    shifted = np.pad(_choose(num // 2, bulky, random), ((0, 0), (0, 0), (5, 0)))[:, :, :BOX]
+    return centre_ink(np.maximum(_choose(num, bulky, random), np.concatenate([shifted, scribbles])))
 
 
-_PURE: dict[str, Callable[[int, np.random.Generator], Images]] = {
-    "scribbles": _scribble,
-    "silhouettes": draw_silhouettes,
-    "textures": draw_textures,
+KINDS: dict[str, tuple[float, Callable[[int, np.random.Generator, Images, NDArray[np.int64]], Images]]] = {
+    "letters": (0.36, lambda num, random, *_: draw_any_glyphs("letters", num, random)),
+    "symbols": (0.18, lambda num, random, *_: draw_any_glyphs("symbols", num, random)),
+    "scribbles": (0.1, lambda num, random, *_: _scribble(num, random)),
+    "several": (0.05, _put_together),
+    "shuffled": (0.06, _shuffle),
+    "turned": (0.07, _turn),
+    "overlaid": (0.03, _lay_over),
+    "silhouettes": (0.1, lambda num, random, *_: draw_silhouettes(num, random)),
+    "textures": (0.05, lambda num, random, *_: draw_textures(num, random)),
 }
-_FROM_DIGITS: dict[str, Callable[[int, Images, NDArray[np.int64], np.random.Generator], Images]] = {
-    "several": _put_together,
-    "shuffled": _shuffle,
-    "turned": _turn,
-    "overlaid": _lay_over,
-}
-SHARES = {
-    "letters": 0.36,
-    "symbols": 0.18,
-    "scribbles": 0.1,
-    "several": 0.05,
-    "shuffled": 0.06,
-    "turned": 0.07,
-    "overlaid": 0.03,
-    "silhouettes": 0.1,
-    "textures": 0.05,
-}
-"""How much of each kind there is."""
+"""The share of each kind among all negatives, and the function that makes it."""

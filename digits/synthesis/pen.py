@@ -1,10 +1,9 @@
-"""Strokes drawn with a pen, in MNIST's form: many at once, straight onto 28x28.
+"""Draw strokes as a pen does, in MNIST's form, many images at once.
 
-The ink's box is fitted to 20x20 and the centre of mass put in the centre, as `digits.preprocessing.digit_image` does
-with drawings; here it is done to the points, which costs a thousandth of drawing large and shrinking.
+The ink is fitted to a box of 20x20 and its centre of mass goes to the image's centre, as
+`digits.preprocessing.digit_image` does with drawings. Here the points are scaled before they are drawn, which takes a
+thousandth of the time of drawing large images and shrinking them.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,73 +11,64 @@ from numpy.typing import NDArray
 from digits.data.images import MAX_PIXEL, SIZE
 
 BOX = 20
+"""Side of the ink's box, in pixels."""
 _IMAGES_AT_ONCE = 200
 
 
-@dataclass(frozen=True)
-class Strokes:
-    """What a pen did on n sheets.
-
-    Attributes:
-        points: float32 `(n, m, 2)`, x to the right and y down in any unit.
-        is_down: bool `(n, m - 1)`, whether the pen touched the paper between one point and the next.
-    """
-
-    points: NDArray[np.float32]
-    is_down: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.points)
-
-
-def bend(strokes: Strokes, random: np.random.Generator, strength: float = 1.0) -> Strokes:
-    """Write the same in n different hands: slant, proportions, and how far the pen strays.
+def bend(points: NDArray[np.float32], random: np.random.Generator, strength: float = 1.0) -> NDArray[np.float32]:
+    """Change the strokes of each sheet as another person would write them: in slant, in proportions, in waves.
 
     Args:
-        strokes: With points in about 0-1.
-        random: Draws the hands.
-        strength: Scales how far they differ.
+        points: float32 `(n, m, 2)`, x to the right and y down, in about 0-1.
+        random: The generator.
+        strength: Scales every change.
+
+    Returns:
+        float32 `(n, m, 2)`, the middle of the sheet at 0.
     """
-    num, num_points = strokes.points.shape[:2]
-    x, y = strokes.points[..., 0] - 0.5, strokes.points[..., 1] - 0.5
+    num, num_points = points.shape[:2]
+    x, y = points[..., 0] - 0.5, points[..., 1] - 0.5
     along = np.linspace(0, 1, num_points, dtype=np.float32)[None, :]
 
     def draw(scale: float) -> NDArray[np.float32]:
         return random.normal(0, scale * strength, (num, 1)).astype(np.float32)
 
     def draw_wave(scale: float) -> NDArray[np.float32]:
-        """A displacement that varies over the sheet, and another along the stroke."""
+        """Return displacements float32 `(n, m)`: one wave over the sheet, and one along the stroke."""
         over_sheet = np.sin(draw(4) * x + draw(4) * y + draw(3)) * draw(scale)
-        on_the_way = np.sin(np.abs(draw(6)) * along + draw(3)) * draw(scale)
-        wave: NDArray[np.float32] = over_sheet + on_the_way
+        over_stroke = np.sin(np.abs(draw(6)) * along + draw(3)) * draw(scale)
+        wave: NDArray[np.float32] = over_sheet + over_stroke
         return wave
 
     x, y = x + draw_wave(0.05) + draw_wave(0.03), y + draw_wave(0.05) + draw_wave(0.03)
     x = (x + draw(0.2) * y) * np.exp(draw(0.2))
     angle = draw(0.12)
     turned = [np.cos(angle) * x - np.sin(angle) * y, np.sin(angle) * x + np.cos(angle) * y]
-    return Strokes(np.stack(turned, -1).astype(np.float32), strokes.is_down)
+    return np.stack(turned, -1).astype(np.float32)
 
 
-def draw_strokes(strokes: Strokes, widths: NDArray[np.float64]) -> NDArray[np.uint8]:
+def draw_strokes(
+    points: NDArray[np.float32], is_down: NDArray[np.bool_], widths: NDArray[np.float64]
+) -> NDArray[np.uint8]:
     """Draw strokes as MNIST shows digits.
 
     Args:
-        strokes: What to draw.
-        widths: float64 `(n,)`, of the pen, in pixels of the result.
+        points: float32 `(n, m, 2)`, x to the right and y down, in any unit.
+        is_down: bool `(n, m - 1)`, whether the pen is on the paper between one point and the next.
+        widths: float64 `(n,)`, the width of each sheet's pen in pixels of the result.
 
     Returns:
         uint8 `(n, 28, 28)`.
     """
-    images = np.zeros((len(strokes), SIZE, SIZE), np.uint8)
+    images = np.zeros((len(points), SIZE, SIZE), np.uint8)
     radii = (widths / 2).astype(np.float32)[:, None, None]
-    lowest, highest = strokes.points.min(axis=1, keepdims=True), strokes.points.max(axis=1, keepdims=True)
+    lowest, highest = points.min(axis=1, keepdims=True), points.max(axis=1, keepdims=True)
     extent = np.maximum((highest - lowest).max(axis=2, keepdims=True), 1e-6)
-    points = (strokes.points - (lowest + highest) / 2) * (BOX - 2 * radii) / extent
-    points = (points + BOX / 2).astype(np.float32)
-    for start in range(0, len(strokes), _IMAGES_AT_ONCE):
+    scaled = (points - (lowest + highest) / 2) * (BOX - 2 * radii) / extent
+    scaled = (scaled + BOX / 2).astype(np.float32)
+    for start in range(0, len(points), _IMAGES_AT_ONCE):
         part = slice(start, start + _IMAGES_AT_ONCE)
-        images[part] = centre_ink(draw_lines(points[part], strokes.is_down[part], radii[part]))
+        images[part] = centre_ink(draw_lines(scaled[part], is_down[part], radii[part]))
     return images
 
 
@@ -94,7 +84,7 @@ def draw_lines(
         side: Height and width of the images.
 
     Returns:
-        Ink in [0, 1], `(n, side, side)`, of the points' type: how near each pixel is to the nearest line.
+        Ink `(n, side, side)` in [0, 1], of the points' type, the more the nearer a pixel is to the nearest line.
     """
     centres = np.arange(side, dtype=points.dtype) + points.dtype.type(0.5)
     start, line = points[:, :-1], np.diff(points, axis=1)
@@ -112,10 +102,10 @@ def draw_lines(
 
 
 def centre_ink(ink: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Put the centre of mass in the centre of 28x28.
+    """Put the centre of mass in the centre of 28x28 pixels.
 
     Args:
-        ink: `(n, height, width)` in [0, 1], each side 28 at most.
+        ink: `(n, height, width)` in [0, 1]; height and width are at most 28.
 
     Returns:
         uint8 `(n, 28, 28)`.

@@ -1,6 +1,6 @@
-"""Strokes that MNIST lacks, drawn onto training digits: slashed zeros, ones with a flag or a foot, crossed sevens.
+"""Draw strokes that MNIST lacks onto training digits: slashed zeros, ones with a flag or a foot, crossed sevens.
 
-MNIST's writers were American; elsewhere, and wherever 0 must not be read as O, digits carry these strokes.
+MNIST's writers were American. Elsewhere, and wherever 0 must not be read as O, people write these strokes.
 """
 
 from collections.abc import Callable
@@ -14,15 +14,14 @@ from digits.preprocessing.digit_image import fit_ink
 from digits.preprocessing.morphology import measure_stroke_width
 from digits.synthesis.pen import draw_lines
 
-Point = NDArray[np.float64]
-_MARGIN = SIZE // 2
-"""Paper round the digit while drawing: a slash may reach out of the image, which is then scaled to hold it."""
-_INK = MAX_PIXEL // 2
+Point = NDArray[np.float64]  # Row and column.
+_MARGIN = SIZE // 2  # Pixels of paper around the digit while drawing, because a slash may reach out of the image.
+_INK = MAX_PIXEL // 2  # Pixels above this level belong to a stroke.
 
 
 @dataclass(frozen=True)
 class StrokeVariants:
-    """How many variants are added, as a share of the digits of that label."""
+    """The number of variants that are added, as a share of the digits of that label."""
 
     slashed_zeros: float = 0.15
     flagged_ones: float = 0.2
@@ -37,11 +36,11 @@ def draw_variants(
     Args:
         images: uint8 `(n, 28, 28)`.
         labels: int64 `(n,)`.
-        variants: How many of each.
+        variants: The share of each kind.
         seed: The same seed gives the same variants.
 
     Returns:
-        The variants alone: uint8 `(m, 28, 28)`, normalised as MNIST's digits are, and their labels, int64 `(m,)`.
+        The variants alone, without the digits: uint8 `(m, 28, 28)` in MNIST's form, and their labels, int64 `(m,)`.
     """
     random = np.random.default_rng(seed)
     drawn: list[NDArray[np.uint8]] = []
@@ -66,16 +65,19 @@ def _draw_variant(
     canvas = np.pad(image, _MARGIN)
     width = float(np.clip(measure_stroke_width(image / MAX_PIXEL, "central"), 1.0, 5.0)) * random.uniform(0.8, 1.2)
     ink = canvas / MAX_PIXEL
-    for start, end in draw(canvas, random) if (canvas > _INK).any() else []:
-        ink = np.maximum(ink, _draw_segment(start, end, width))
+    if (canvas > _INK).any():
+        points = np.array(draw(canvas, random))[:, :, ::-1] + 0.5
+        num = len(points)
+        lines = draw_lines(points, np.ones((num, 1), bool), np.full((num, 1, 1), width / 2), len(canvas))
+        ink = np.maximum(ink, lines.max(axis=0))
     return fit_ink(ink.astype(np.float32))
 
 
 def _slash(canvas: NDArray[np.uint8], random: np.random.Generator) -> list[tuple[Point, Point]]:
-    """A line through the bowl, from just inside it or well beyond it on either side."""
+    """Return a line through the bowl, which ends just inside of it or outside of it."""
     rows, columns = np.nonzero(canvas > _INK)
     middle = np.array([(rows.min() + rows.max()) / 2, (columns.min() + columns.max()) / 2]) + random.normal(0, 1, 2)
-    angle = np.deg2rad(random.uniform(0, 60))  # from upright
+    angle = np.deg2rad(random.uniform(0, 60))  # Measured from upright.
     direction = np.array([-np.cos(angle), np.sin(angle)])
     if random.random() < 0.1:
         direction[1] *= -1
@@ -85,7 +87,7 @@ def _slash(canvas: NDArray[np.uint8], random: np.random.Generator) -> list[tuple
 
 
 def _add_flag_and_foot(canvas: NDArray[np.uint8], random: np.random.Generator) -> list[tuple[Point, Point]]:
-    """A stroke back from the top, a bar under the stem, or both."""
+    """Return a flag at the top, a bar under the stem, or both."""
     rows, columns = np.nonzero(canvas > _INK)
     height = rows.max() - rows.min() + 1
     top = np.array([rows.min() + 0.5, columns[rows <= rows.min() + 1].mean()])
@@ -94,7 +96,7 @@ def _add_flag_and_foot(canvas: NDArray[np.uint8], random: np.random.Generator) -
     has_flag, has_foot = kind < 0.7, kind > 0.3
     segments = []
     if has_flag:
-        # Below level. A level flag makes it one of MNIST's sevens, or with a foot one of its twos.
+        # The flag points down, because a 1 with a level flag looks like MNIST's sevens, and with a foot like its twos.
         angle = np.deg2rad(random.uniform(15 if has_foot else 40, 70))
         length = height * random.uniform(0.15, 0.35 if has_foot else 0.45)
         segments.append((top, top + length * np.array([np.sin(angle), -np.cos(angle)])))
@@ -107,7 +109,7 @@ def _add_flag_and_foot(canvas: NDArray[np.uint8], random: np.random.Generator) -
 
 
 def _cross(canvas: NDArray[np.uint8], random: np.random.Generator) -> list[tuple[Point, Point]]:
-    """A short bar through the stem."""
+    """Return a short bar through the stem."""
     rows, columns = np.nonzero(canvas > _INK)
     height = rows.max() - rows.min() + 1
     row = rows.min() + height * random.uniform(0.42, 0.65)
@@ -117,11 +119,3 @@ def _cross(canvas: NDArray[np.uint8], random: np.random.Generator) -> list[tuple
     along = np.array([np.sin(tilt), np.cos(tilt)])
     half = height * random.uniform(0.12, 0.3, 2)
     return [(middle - half[0] * along, middle + half[1] * along)]
-
-
-def _draw_segment(start: Point, end: Point, width: float) -> NDArray[np.floating]:
-    """Draw a line from one row and column to another; returns ink in [0, 1], `(56, 56)`."""
-    points = np.array([start[::-1], end[::-1]]) + 0.5
-    ink: NDArray[np.floating]
-    (ink,) = draw_lines(points[None], np.ones((1, 1), bool), np.full((1, 1, 1), width / 2), SIZE + 2 * _MARGIN)
-    return ink

@@ -1,4 +1,4 @@
-"""Filled shapes with grey shading, textures and noise: what a photo of a thing leaves in 28x28."""
+"""Shaded shapes, textures and noise, as photos of things look in 28x28 pixels."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,12 +8,12 @@ from digits.data.images import MAX_PIXEL, SIZE
 Images = NDArray[np.uint8]
 Greys = NDArray[np.float64]
 
-_CORNERS = 24
+_CORNERS = 24  # Points of an outline.
 _IMAGES_AT_ONCE = 500
 
 
 def draw_silhouettes(num: int, random: np.random.Generator) -> Images:
-    """Draw filled shapes, half of them symmetric as things are, some hollow, plain or shaded.
+    """Draw filled shapes: plain or shaded, half of them symmetric, some with a gap.
 
     Returns:
         uint8 `(num, 28, 28)`.
@@ -34,7 +34,7 @@ def _draw_part(num: int, random: np.random.Generator) -> Images:
     radius = outlines[index, before] * (1 - share) + outlines[index, (before + 1) % _CORNERS] * share
     depth = (radius - np.hypot(x, y)) * np.minimum(height, width)
     ink = np.clip(depth + 0.5, 0, 1) * _shade(num, random)
-    # A gap as between trouser legs or under a handle.
+    # The gap is like the one between trouser legs or under a handle.
     row, column = random.uniform(-0.6, 1, (num, 1, 1)), random.uniform(-0.3, 0.3, (num, 1, 1))
     size = random.uniform(0.1, 0.4, (num, 1, 1)) * (random.random((num, 1, 1)) < 0.3)
     is_gap = (np.abs(y - row) < 2 * size) & (np.abs(x - column) < size)
@@ -43,12 +43,12 @@ def _draw_part(num: int, random: np.random.Generator) -> Images:
 
 
 def _draw_outlines(num: int, random: np.random.Generator) -> Greys:
-    """Return how far the edge is in each direction, `(n, 24)` in about 0-1: rounded, or with corners."""
+    """Return the distance from the centre to the edge in 24 directions, `(num, 24)`, about 0.25-1.4."""
     directions = np.arange(_CORNERS) / _CORNERS * 2 * np.pi
     radius = np.full((num, _CORNERS), 0.8)
     for lobes in range(1, 6):
         radius += random.normal(0, 0.15, (num, 1)) * np.cos(lobes * directions + random.uniform(0, 7, (num, 1)))
-    # A box reaches further towards its corners.
+    # The edge of a box is farther away at its corners.
     box = 1 / np.maximum(np.abs(np.cos(directions)), np.abs(np.sin(directions)))
     radius = np.where(random.random((num, 1)) < 0.5, radius * box, radius)
     is_jagged = random.random((num, 1)) < 0.3
@@ -56,7 +56,7 @@ def _draw_outlines(num: int, random: np.random.Generator) -> Greys:
 
 
 def _shade(num: int, random: np.random.Generator) -> Greys:
-    """Return greys `(n, 28, 28)` in [0, 1]: flat, sloping, striped or blotched."""
+    """Return greys `(num, 28, 28)` in [0, 1]: flat, sloping, striped or blotched."""
     kinds = random.integers(4, size=(num, 1, 1))
     ramp, stripes, blotches = _slope(num, random), _stripe(num, random), _blotch(num, random)
     pattern = np.select([kinds == 0, kinds == 1, kinds == 2], [np.ones_like(ramp), ramp, stripes], blotches)
@@ -84,7 +84,7 @@ def _stripe(num: int, random: np.random.Generator) -> Greys:
 
 
 def _blotch(num: int, random: np.random.Generator) -> Greys:
-    """Noise that is smooth over a length of its own in each image."""
+    """Return noise `(num, 28, 28)` in [0, 1], in each image smooth over another length."""
     spectrum = np.fft.rfft2(random.normal(0, 1, (num, SIZE, SIZE)))
     frequency = np.hypot(np.fft.fftfreq(SIZE)[:, None], np.fft.rfftfreq(SIZE)[None])
     smooth = np.fft.irfft2(spectrum * np.exp(-((frequency * random.uniform(0, 14, (num, 1, 1))) ** 2)), (SIZE, SIZE))
@@ -94,7 +94,7 @@ def _blotch(num: int, random: np.random.Generator) -> Greys:
 
 
 def draw_textures(num: int, random: np.random.Generator) -> Images:
-    """Draw noise, stripes, blotches and slopes, over the whole image or the part of it where digits are.
+    """Draw stripes, crossed stripes, blotches and slopes, over the whole image or only the middle 20x20 pixels.
 
     Returns:
         uint8 `(num, 28, 28)`.

@@ -1,1 +1,1 @@
-"""Fitting the networks, measuring them, and writing their artifacts. Everything below may be imported here."""
+"""Fits the networks, measures them and writes their artifacts. It may import every room but `exploration`."""

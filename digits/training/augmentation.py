@@ -1,9 +1,9 @@
-"""Random changes of a training batch: distortions bend a digit, disturbances change its greys and leave its shape.
+"""Random changes of a training batch: distortions change the shape of a digit, disturbances change its greys.
 
 A distortion is one smooth warp of each digit, affine and elastic together. It samples the image once, because two
-passes of interpolation would blur the strokes. The elastic part follows Simard, Steinkraus and Platt, "Best Practices
-for Convolutional Neural Networks Applied to Visual Document Analysis" (ICDAR 2003). It draws a coarse grid of
-displacements in place of a smoothed field, because a grid is cheap.
+interpolations would blur the strokes. The elastic part follows Simard, Steinkraus and Platt, "Best Practices for
+Convolutional Neural Networks Applied to Visual Document Analysis" (ICDAR 2003), but it interpolates a coarse grid of
+displacements, because that is cheaper than to smooth a field of them.
 """
 
 from collections.abc import Callable
@@ -16,25 +16,25 @@ from numpy.typing import NDArray
 
 from digits.data.images import SIZE
 
-_REGION_GRID = 5  # Points a side of the surface that cuts a region out of an image.
+_REGION_GRID = 5  # Grid points on a side of the random surface that chooses a region of an image.
 
 
 @dataclass(frozen=True)
 class Distortion:
-    """How far a training digit may be bent. Each affine part is drawn uniformly from plus or minus its limit."""
+    """The limits of a distortion. Each affine part is uniformly distributed between minus and plus its limit."""
 
     rotation_degrees: float = 12.0
     zoom: float = 0.12
     shear: float = 0.15
     shift_pixels: float = 2.0
     elastic_pixels: float = 0.5
-    """Standard deviation of the elastic displacement at a grid point."""
+    """The standard deviation of the elastic displacement at a grid point."""
     elastic_grid: int = 5
-    """Grid points a side."""
+    """The number of grid points on a side."""
 
 
 def make_interpolation(num_points: int) -> NDArray[np.float32]:
-    """Return the weights that stretch a row of grid values over the image smoothly (Catmull-Rom cubic).
+    """Return the weights that interpolate a row of grid values over the image (Catmull-Rom cubic).
 
     Returns:
         float32 `(28, num_points)`, rows sum to 1.
@@ -49,7 +49,7 @@ def make_interpolation(num_points: int) -> NDArray[np.float32]:
 
 
 def stretch_grid(knots: tf.Tensor) -> tf.Tensor:
-    """Stretch square grids of values over the image smoothly.
+    """Interpolate square grids of values over the image.
 
     Args:
         knots: float32 `(n, channels, num_points, num_points)`.
@@ -62,12 +62,12 @@ def stretch_grid(knots: tf.Tensor) -> tf.Tensor:
 
 
 def distort(batch: tf.Tensor, distortion: Distortion, seed: tf.Tensor, strength: tf.Tensor | float = 1.0) -> tf.Tensor:
-    """Warp every digit of a batch in its own way.
+    """Warp each digit of a batch differently.
 
     Args:
         batch: float32 `(n, 28, 28, 1)` in [0, 1].
         distortion: The limits.
-        seed: int32 or int64 `(2,)`; the same seed gives the same warp.
+        seed: int32 or int64 `(2,)`; the same seed gives the same warps.
         strength: Scales every limit; 0 leaves the batch as it is.
 
     Returns:
@@ -85,19 +85,15 @@ def distort(batch: tf.Tensor, distortion: Distortion, seed: tf.Tensor, strength:
 def _affine_positions(
     num_images: tf.Tensor, distortion: Distortion, seed: tf.Tensor, strength: tf.Tensor | float
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return where each output pixel comes from, as rows and columns, float32 `(n, 28, 28)` in pixels."""
-    # One column a parameter: rotation, zoom down and across, shear, shift down and across.
-    limits = tf.constant(
-        [
-            np.deg2rad(distortion.rotation_degrees),
-            distortion.zoom,
-            distortion.zoom,
-            distortion.shear,
-            distortion.shift_pixels,
-            distortion.shift_pixels,
-        ],
-        tf.float32,
+    """Return the position from which each output pixel is read: rows and columns, float32 `(n, 28, 28)` in pixels."""
+    # The columns: rotation, zoom down, zoom across, shear, shift down, shift across.
+    angle, zoom, shear, shift = (
+        np.deg2rad(distortion.rotation_degrees),
+        distortion.zoom,
+        distortion.shear,
+        distortion.shift_pixels,
     )
+    limits = tf.constant([angle, zoom, zoom, shear, shift, shift], tf.float32)
     drawn = tf.random.stateless_uniform((num_images, 6), seed, -1.0, 1.0) * limits * strength
     angle, zoom_down, zoom_across, shear, shift_down, shift_across = tf.unstack(drawn[:, :, None, None], axis=1)
     offset = np.arange(SIZE, dtype=np.float32) - (SIZE - 1) / 2
@@ -111,8 +107,8 @@ def _affine_positions(
 
 
 def _sample(batch: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
-    """Read a batch at fractional positions, bilinearly; outside the image there is paper."""
-    # A frame of one paper pixel makes every neighbour of a clipped position exist.
+    """Read a batch at fractional positions by bilinear interpolation; outside of the image is paper."""
+    # A frame of paper, one pixel wide, holds all neighbours of the clipped positions.
     framed = tf.pad(batch[..., 0], [[0, 0], [1, 1], [1, 1]])
     width = SIZE + 2
     rows = tf.clip_by_value(rows + 1, 0.0, width - 1.001)
@@ -130,16 +126,16 @@ def _sample(batch: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
 
 @dataclass(frozen=True)
 class Disturbance:
-    """What happens to training digits: each change to its share of them, 0-1, drawn by itself."""
+    """The share of the digits, in [0, 1], that each change is made to, independently of the other changes."""
 
     clutter: float = 0.2
-    """A piece of another digit of the batch."""
+    """A piece of another digit of the batch is laid over the digit."""
     convolution: float = 0.3
-    """A random 3x3 kernel, which acts on a part of the image."""
+    """A random 3x3 kernel changes a region of the image."""
     noise: float = 0.3
-    """Gaussian, of a standard deviation up to `noise_limit`."""
+    """Gaussian noise is added."""
     noise_limit: float = 0.5
-    """In parts of the range from paper to ink."""
+    """The largest standard deviation of the noise, where paper is 0 and ink is 1."""
 
 
 NO_DISTURBANCE = Disturbance(clutter=0.0, convolution=0.0, noise=0.0)
@@ -148,7 +144,7 @@ NO_DISTURBANCE = Disturbance(clutter=0.0, convolution=0.0, noise=0.0)
 def disturb(
     batch: tf.Tensor, disturbance: Disturbance, seed: tf.Tensor, strength: tf.Tensor | float = 1.0
 ) -> tf.Tensor:
-    """Change some digits of a batch, each in its own way.
+    """Change the greys of some digits of a batch.
 
     Args:
         batch: float32 `(n, 28, 28, 1)` in [0, 1].
@@ -157,7 +153,7 @@ def disturb(
         strength: Scales every share; 0 leaves the batch as it is.
 
     Returns:
-        float32 `(n, 28, 28, 1)`; the changed digits may lie beyond [0, 1].
+        float32 `(n, 28, 28, 1)`; changed digits may have pixels outside of [0, 1].
     """
     changes: tuple[tuple[float, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]], ...] = (
         (disturbance.clutter, _add_clutter),
@@ -173,22 +169,17 @@ def disturb(
 
 
 def _convolve_region(batch: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Show a region of each digit as a random 3x3 kernel sees it, on paper of another grey.
+    """Convolve a region of each digit with a random 3x3 kernel, and change the grey of its paper.
 
-    Half of the kernels find edges, which makes outlines of strokes; half of what they see is mixed with the digit.
+    Half of the kernels find edges and so turn strokes into outlines. Half of the results are mixed with the digit.
     """
     num_images = tf.shape(batch)[0]
     kernel_seed, edge_seed, paper_seed, mixture_seed, region_seed = tf.unstack(tf.random.split(seed, 5))
     finds_edges = tf.random.stateless_uniform((num_images, 1, 1, 1), edge_seed) >= 0.5
     kernels = _draw_kernels(finds_edges, kernel_seed)
     framed = tf.pad(batch, [[0, 0], [1, 1], [1, 1], [0, 0]])
-    convolved = tf.add_n(
-        [
-            kernels[:, row, column] * framed[:, row : row + SIZE, column : column + SIZE]
-            for row in range(3)
-            for column in range(3)
-        ]
-    )
+    places = [(row, column) for row in range(3) for column in range(3)]
+    convolved = tf.add_n([kernels[:, y, x] * framed[:, y : y + SIZE, x : x + SIZE] for y, x in places])
     paper = tf.random.stateless_uniform((num_images, 1, 1, 1), paper_seed)
     changed = paper + tf.where(finds_edges, tf.abs(convolved), convolved)
     mixture = tf.nn.relu(tf.random.stateless_uniform((num_images, 1, 1, 1), mixture_seed, -1.0))
@@ -196,25 +187,25 @@ def _convolve_region(batch: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 
 def _draw_kernels(finds_edges: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Draw 3x3 kernels, float32 `(n, 3, 3, 1, 1, 1)`; those that find edges, bool `(n, 1, 1, 1)`, sum to zero.
+    """Return random 3x3 kernels, float32 `(n, 3, 3, 1, 1, 1)`; those that find edges, bool `(n, 1, 1, 1)`, sum to 0.
 
     Xu et al., "Robust and Generalizable Visual Representation Learning via Random Convolutions", arXiv 2007.13003.
     """
-    # A standard deviation of 1/3 keeps the ink's energy: nine weights of variance 1/9.
+    # Nine weights with a standard deviation of 1/3 have a variance of 1/9 each, which keeps the energy of the ink.
     kernels = tf.random.stateless_normal((tf.shape(finds_edges)[0], 3, 3, 1, 1, 1), seed, stddev=1 / 3)
     means = tf.reduce_mean(kernels, axis=(1, 2), keepdims=True)
     return kernels - tf.where(finds_edges[..., None, None], means, 0.0)
 
 
 def _add_clutter(batch: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Lay a piece of the batch's next digit over each."""
-    # Half of a digit may be read as one: what two blots share is a quarter.
+    """Lay a piece of the digit before it in the batch over each digit."""
+    # The overlap of two regions is about a quarter of the image. One region, half of it, could hold a legible digit.
     first, second = (_draw_regions(tf.shape(batch)[0], one) for one in tf.unstack(tf.random.split(seed, 2)))
     return tf.where(first & second, tf.maximum(batch, tf.roll(batch, 1, axis=0)), batch)
 
 
 def _draw_regions(num_images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Draw blots that cover about half of each image, bool `(n, 28, 28, 1)`: where a smooth random surface is high."""
+    """Return a region of about half of each image, bool `(n, 28, 28, 1)`: where a smooth random surface is above 0."""
     knots = tf.random.stateless_normal((num_images, 1, _REGION_GRID, _REGION_GRID), seed)
     return stretch_grid(knots)[:, 0, :, :, None] > 0
 

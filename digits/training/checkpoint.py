@@ -1,38 +1,31 @@
-"""The checkpoint that a killed training resumes from."""
+"""Checkpoints, from which an interrupted training is resumed."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import keras
 
 from digits.data.files import replace_file
 from digits.errors import CheckpointError
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from digits.training.settings import FitConfig
 
 History = dict[str, list[float]]
 _STATE = "run"
 
 
-def warn_of_interrupted_run(checkpoint: Path) -> None:
-    """Say what a checkpoint left by an interrupted run means for a run that starts anew."""
-    if checkpoint.is_file():
-        print(f"{checkpoint}, of an interrupted run, is replaced after the first epoch; --resume continues that run.")
-
-
 def save_weights(model: keras.Model, path: Path, state: Mapping[str, Any]) -> None:
-    """Write weights, and the optimiser's moments, with what belongs to them as one file.
+    """Write weights and the state of a run as one file, to the side and then renamed.
 
     Args:
-        model: A compiled one brings its optimiser.
+        model: If it is compiled, the file holds its optimiser's weights too.
         path: Ends in `.weights.h5`.
-        state: Anything JSON can hold.
+        state: Anything that JSON can hold.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(path) as unfinished:
         model.save_weights(unfinished)
         with h5py.File(unfinished, "a") as file:
@@ -40,15 +33,15 @@ def save_weights(model: keras.Model, path: Path, state: Mapping[str, Any]) -> No
 
 
 class CheckpointSaver(keras.callbacks.Callback):
-    """Saves weights, optimiser and history after each epoch as one file, to the side and then renamed.
+    """Saves weights, optimiser and history after each epoch.
 
     Attributes:
-        path: Ends in `.weights.h5`.
-        run: What tells this run from others: settings and data.
-        history: Keras's, of all epochs, also of those before the run was interrupted.
+        path: The checkpoint, which ends in `.weights.h5`.
+        run: The settings and the data, by which a checkpoint of another run is recognised.
+        history: Keras's history of all epochs, with those before the run was interrupted.
     """
 
-    def __init__(self, path: Path, config: "DataclassInstance", data_sha256: str, num_digits: int) -> None:
+    def __init__(self, path: Path, config: FitConfig, data_sha256: str, num_digits: int) -> None:
         super().__init__()
         self.path = path
         run = {"config": asdict(config), "data_sha256": data_sha256, "num": num_digits}
@@ -56,18 +49,23 @@ class CheckpointSaver(keras.callbacks.Callback):
         self.history: History = {}
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Save, as Keras calls it."""
+        """Save; Keras calls this."""
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(float(value))
         state = {"run": self.run, "epochs_done": epoch + 1, "history": self.history}
         save_weights(self.model, self.path, state)
 
-    def restore(self, model: keras.Model) -> int:
-        """Load the checkpoint into a compiled model and return how many epochs it has behind it.
+    def restore(self, model: keras.Model, resume: bool) -> int:
+        """Load the checkpoint into a compiled model if the run is resumed, and return the epoch to begin with, from 0.
 
         Raises:
-            CheckpointError: If there is nothing to resume, or it is another run's.
+            CheckpointError: If there is nothing to resume, or the checkpoint is of another run.
         """
+        if not resume:
+            if self.path.is_file():
+                print(f"{self.path}, of an interrupted run, is replaced after the first epoch; ", end="")
+                print("--resume continues that run.")
+            return 0
         if not self.path.is_file():
             raise CheckpointError(f"{self.path}: no interrupted run to resume; start one without --resume.")
         state = read_state(self.path)
@@ -79,7 +77,7 @@ class CheckpointSaver(keras.callbacks.Callback):
                 f"{ {key: state['run'].get(key) for key in differing} }. "
                 "Give the same options and data, or start anew without --resume."
             )
-        # Unbuilt, an optimiser has nowhere to load its moments into.
+        # Without this, the optimiser has no variables to load its weights into.
         model.optimizer.build(model.trainable_variables)
         model.load_weights(self.path)
         self.history = state["history"]
@@ -87,10 +85,10 @@ class CheckpointSaver(keras.callbacks.Callback):
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """Return what a checkpoint says of its run: `run`, `epochs_done`, `history`.
+    """Return the state that `save_weights` wrote with the weights.
 
     Raises:
-        CheckpointError: If it is no checkpoint.
+        CheckpointError: If the file is no whole checkpoint.
     """
     try:
         with h5py.File(path, "r") as file:

@@ -1,7 +1,7 @@
-"""Write the .h5 that is trained once and used everywhere; `inference.artifact` says what it holds, and reads it.
+"""Write the .h5 of a trained network, with everything that serving needs; `inference.artifact` describes and reads it.
 
 Usage:
-    python -m digits.training.export path/to/model.h5     gives a Keras file the graph that serving needs
+    python -m digits.training.export path/to/model.h5     adds the graph that serving needs to a Keras file
 """
 
 import argparse
@@ -28,6 +28,7 @@ from digits.inference.onnx_session import open_graph
 from digits.training.keras_file import load_network
 
 GRAPH_TOLERANCE = 1e-5
+"""By so much the probabilities of network and graph may differ."""
 
 
 def write_artifact(
@@ -40,19 +41,20 @@ def write_artifact(
     """Write network, graphs and provenance as one file, to the side and then renamed.
 
     Args:
-        path: Where; its folder is made if need be, an earlier file stays whole until the last moment.
-        network: From images to probabilities.
-        provenance: Anything JSON can hold.
-        sample: float32, real digits on which graph and network must agree.
-        acceptance_graph: Of the acceptance network, as `export_graph` makes it; its thresholds are in `provenance`.
+        path: The file. Its folder is made if it is missing; an earlier file stays until this one is whole.
+        network: A network from images to probabilities.
+        provenance: Anything that JSON can hold.
+        sample: float32 batch of real images in [0, 1], for which graph and network must agree.
+        acceptance_graph: The rejector's graph, as `export_graph` makes it; its thresholds are in `provenance`.
 
     Raises:
-        ArtifactError: If the exported graph does not answer as the network does; nothing is written then.
+        ArtifactError: If graph and network do not agree; then nothing is written.
     """
     try:
         graph, difference = export_graph(network, sample)
     except ArtifactError as error:
         raise ArtifactError(f"{path}: {error}") from error
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(path) as unfinished:
         network.save(unfinished)
         with h5py.File(unfinished, "a") as file:
@@ -67,21 +69,21 @@ def write_artifact(
 
 
 def export_graph(network: keras.Model, sample: NDArray[np.float32]) -> tuple[bytes, float]:
-    """Return a network as ONNX, and by how much its answers differ.
+    """Return a network as ONNX, and the largest difference between its answers and the network's.
 
     Args:
-        network: From one input to one output, in [0, 1].
-        sample: float32, what the network reads, on which graph and network must agree.
+        network: A network from one input to one output in [0, 1].
+        sample: float32 batch of inputs in [0, 1], for which graph and network must agree.
 
     Raises:
-        ArtifactError: If they do not.
+        ArtifactError: If graph and network do not agree.
     """
     with tempfile.TemporaryDirectory() as folder:
         graph_path = Path(folder, "network.onnx")
-        expected = network.predict(sample, verbose=0)  # First: Keras exports only what has been called.
-        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # The exporter probes NumPy's old names.
+        expected = network.predict(sample, verbose=0)  # Keras exports only a network that was called before.
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # Of NumPy's old names.
             network.export(graph_path, format="onnx", verbose=False)
-        # Keras flattens by asking for the shape first: nine small steps that each image would pay for.
+        # This removes nine small steps with which Keras's Flatten would compute its shape for each image.
         graph: bytes = onnxslim.slim(str(graph_path)).SerializeToString()
     compute = open_graph(graph, 1, network.input_shape[1:], network.output_shape[1:])
     difference = float(np.abs(compute(sample) - expected).max())
@@ -94,32 +96,27 @@ def export_graph(network: keras.Model, sample: NDArray[np.float32]) -> tuple[byt
 
 
 def add_serving_graph(path: Path) -> None:
-    """Rewrite a Keras .h5 with a serving graph; its provenance and its acceptance network are kept.
+    """Write a Keras .h5 anew with a serving graph; its provenance and its rejector are kept.
 
     Raises:
-        ArtifactError: As `load_network` and `artifact.write_artifact`.
+        ArtifactError: If the file cannot be loaded, or graph and network do not agree.
     """
     network = load_network(path)
-    provenance, acceptance_graph = _read_what_to_keep(path)
+    provenance: Mapping[str, Any] = {}
+    acceptance_graph = None
+    try:
+        artifact = read_artifact(path, allow_stale=True)
+        provenance, acceptance_graph = artifact.provenance, artifact.acceptance_graph
+        if artifact.is_stale:
+            # Everything else describes the weights before they were changed. The rejector does not depend on them.
+            provenance = {name: value for name, value in provenance.items() if name == "acceptance"}
+    except ArtifactError as error:
+        print(f"Only the network is kept: {error}", file=sys.stderr)
     write_artifact(path, network, provenance, make_batch(draw_one()[None]), acceptance_graph)
 
 
-def _read_what_to_keep(path: Path) -> tuple[Mapping[str, Any], bytes | None]:
-    """Return provenance and acceptance graph."""
-    try:
-        artifact = read_artifact(path, allow_stale=True)
-    except ArtifactError as error:
-        print(f"Only the network is kept: {error}", file=sys.stderr)
-        return {}, None
-    if not artifact.is_stale:
-        return artifact.provenance, artifact.acceptance_graph
-    # What else it says is of other weights; the acceptance network looks at images alone.
-    kept = {name: value for name, value in artifact.provenance.items() if name == "acceptance"}
-    return kept, artifact.acceptance_graph
-
-
 def main() -> None:
-    """Add a graph to the file named on the command line."""
+    """Add a serving graph to the file named on the command line."""
     parser = argparse.ArgumentParser(description="Give a Keras .h5 the graph that serving needs.")
     parser.add_argument("model", type=Path)
     path = parser.parse_args().model

@@ -1,4 +1,4 @@
-"""Load a Keras .h5 from elsewhere without running anything that it brings."""
+"""Load a Keras .h5 of unknown origin without running any code from it."""
 
 import json
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ from digits.data.images import BATCH_SHAPE, NUM_CLASSES, draw_one, make_batch
 from digits.errors import ArtifactError
 from digits.inference.artifact import open_keras_file
 
-# Layers whose configuration carries code, or names a file to load code or words from.
+# Layers whose configuration holds code, or names a file from which Keras loads code or words.
 _LAYERS_WITH_CODE = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
 _LAYERS_WITH_FILES = frozenset({"StringLookup", "IntegerLookup", "TextVectorization"})
 _SUFFIXES = (".h5", ".hdf5")
-_SUM_TOLERANCE = 1e-3
-_NAMES_OF_KERAS_ALONE = frozenset({"Functional", "__keras_tensor__"})  # its own, but in no public module
+_SUM_TOLERANCE = 1e-3  # By so much the sum of ten probabilities may differ from 1.
+_UNPUBLISHED_NAMES = frozenset({"Functional", "__keras_tensor__"})  # Keras's own names in no public module.
 _KERAS_MODULES = (
     keras,
     keras.layers,
@@ -30,13 +30,13 @@ _KERAS_MODULES = (
 
 
 def load_network(path: Path) -> keras.Model:
-    """Load a Keras .h5 that is built from Keras's own layers alone.
+    """Load a Keras .h5 that consists of Keras's own layers alone.
 
     Raises:
-        ArtifactError: If it names code of its own, cannot be loaded, has another input or output, or does not end in
+        ArtifactError: If it names other code, cannot be loaded, has another input or output, or does not end in
             probabilities.
     """
-    # By another name Keras might find another format in the same bytes, which nothing here has looked at.
+    # With another ending Keras would read the same bytes as another format, which is not checked here.
     if path.suffix not in _SUFFIXES:
         raise ArtifactError(
             f"{path}: received the ending {path.suffix!r}, expected {' or '.join(_SUFFIXES)}; rename it."
@@ -48,7 +48,7 @@ def load_network(path: Path) -> keras.Model:
     try:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
         shapes = (network.input_shape, network.output_shape)
-    # A configuration can be wrong in any way that a layer's constructor can.
+    # Each layer's constructor raises its own errors for a wrong configuration.
     except Exception as error:
         raise ArtifactError(f"{path}: Keras cannot build the model in it ({type(error).__name__}: {error}).") from error
     if shapes != ((None, *BATCH_SHAPE), (None, NUM_CLASSES)):
@@ -80,10 +80,8 @@ def _find_classes(configuration: Any) -> Iterator[dict[str, Any]]:
 
 def _refuse_code(path: Path, entry: dict[str, Any]) -> None:
     name, module, registered = str(entry["class_name"]), entry.get("module"), entry.get("registered_name")
-    # A class and not a function: Keras calls what it finds with arguments from the file.
-    known = name in _NAMES_OF_KERAS_ALONE or any(
-        isinstance(getattr(place, name, None), type) for place in _KERAS_MODULES
-    )
+    # Only classes are allowed, because Keras would call a function with arguments from the file.
+    known = name in _UNPUBLISHED_NAMES or any(isinstance(getattr(place, name, None), type) for place in _KERAS_MODULES)
     inside = module is None or (isinstance(module, str) and module.split(".")[0] == "keras")
     own = registered in (None, name, f"keras>{name}")
     if name in _LAYERS_WITH_CODE | _LAYERS_WITH_FILES or not (known and inside and own):

@@ -1,9 +1,9 @@
 """Train the line network, and write models/lines.h5.
 
 Usage:
-    python -m digits.training.line_recogniser                 trains it, for models/lines.h5
-    python -m digits.training.line_recogniser --resume        goes on with a run that was interrupted
-    python -m digits.training.line_recogniser --fast          on a few lines, to see it work
+    python -m digits.training.line_recogniser                 trains it and writes models/lines.h5
+    python -m digits.training.line_recogniser --resume        continues an interrupted run
+    python -m digits.training.line_recogniser --fast          trains it on a few lines, to see that it works
 """
 
 import argparse
@@ -27,70 +27,64 @@ from digits.inference.ctc import decode
 from digits.inference.onnx_session import Predict, compute_in_parts
 from digits.networks.classifier import count_multiply_adds
 from digits.networks.line_recogniser import add_probabilities, build_line_network
-from digits.networks.muon import make_optimizer
 from digits.preprocessing.line_image import make_line_batch
 from digits.synthesis.lines import LINE_WIDTH, LineExamples, compose_lines
 from digits.synthesis.negatives import draw_any_digits, make_negatives
 from digits.synthesis.stroke_variants import StrokeVariants, draw_variants
-from digits.training.checkpoint import CheckpointSaver, warn_of_interrupted_run
-from digits.training.classifier import check_seed, scale_in_graph
+from digits.training.checkpoint import CheckpointSaver
+from digits.training.classifier import append_images, scale_in_graph
 from digits.training.export import write_artifact
 from digits.training.provenance import describe_environment
+from digits.training.settings import FitConfig, make_optimizer
 from digits.training.split import hold_out
 
 DATA, MODEL, FAST_MODEL = Path("data/train.csv.gz"), Path("models/lines.h5"), Path("models/fast_lines.h5")
-_NUM_AT_ONCE = 50
-_LINES_AT_ONCE = 5_000  # That one process composes.
+_SCORED_AT_ONCE = 50  # Lines.
+_COMPOSED_AT_ONCE = 5_000  # Lines, by one process.
 
 
 @dataclass(frozen=True)
-class LineConfig:
-    """The settings; written into the artifact. None was chosen on the test digits."""
+class LineConfig(FitConfig):
+    """The settings of the line network's training. None was chosen on the test digits."""
 
-    seed: int = 42
-    num_lines: int = 140_000
     epochs: int = 3
     batch_size: int = 50
-    learning_rate: float = 6e-3
-    """The peak, for convolution kernels."""
-    adamw_ratio: float = 0.5
     warmup_fraction: float = 0.1
-    weight_decay: float = 0.01
-    variants: StrokeVariants = field(default_factory=lambda: StrokeVariants(0.15, 0.4, 0.4))
+    num_lines: int = 140_000
+    variants: StrokeVariants = field(default_factory=lambda: StrokeVariants(flagged_ones=0.4, crossed_sevens=0.4))
     drawn_share: float = 0.2
-    """Digits drawn from skeletons, a share of MNIST's."""
+    """Digits drawn from skeletons, as a share of the training digits."""
     hasty_share: float = 0.4
-    """The same in a quick hand's forms: MNIST's writers know few of them."""
+    """Digits drawn as a quick pen writes them, which MNIST has few of, as a share of the training digits."""
     foreign_share: float = 0.1
-    """Letters, symbols and scribbles, likewise; a few lines hold them."""
+    """Letters, symbols and scribbles for some of the lines, as a share of the training digits."""
     held_out: float = 1 / 30
+    """The share of the digits of which no training lines are composed, but the lines to score."""
     num_scored: int = 1_000
-    """Lines of held-out digits."""
-
-    def __post_init__(self) -> None:
-        check_seed(self.seed)
+    """The number of lines to score."""
 
 
 FAST = LineConfig(num_lines=2_000, epochs=1, num_scored=100)
 
 
 def gather_digits(digits: LabelledImages, config: LineConfig) -> tuple[LabelledImages, NDArray[np.uint8]]:
-    """Return what lines are composed of: digits of all kinds, and what is no digit, uint8 `(n, 28, 28)`."""
+    """Return the images to compose lines of: digits of all kinds, and no digits, uint8 `(n, 28, 28)`."""
     random = np.random.default_rng(config.seed)
-    parts = [(digits.images, digits.labels), draw_variants(digits.images, digits.labels, config.variants, config.seed)]
-    for kind, share in (("digits", config.drawn_share), ("hasty digits", config.hasty_share)):
-        parts.append(draw_any_digits(round(share * len(digits)), random, kind))
-    images, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
-    kinds = ("letters", "symbols", "scribbles")
+    gathered = append_images(
+        digits,
+        draw_variants(digits.images, digits.labels, config.variants, config.seed),
+        draw_any_digits(round(config.drawn_share * len(digits)), random, "digits"),
+        draw_any_digits(round(config.hasty_share * len(digits)), random, "hasty digits"),
+    )
     num_foreign = max(round(config.foreign_share * len(digits)), 1)
-    foreign = make_negatives(num_foreign, digits.images, digits.labels, config.seed, kinds)
-    return LabelledImages(images, labels, digits.sha256), foreign
+    kinds = ("letters", "symbols", "scribbles")
+    return gathered, make_negatives(num_foreign, digits.images, digits.labels, config.seed, kinds)
 
 
 def compose(digits: LabelledImages, config: LineConfig, num: int) -> LineExamples:
-    """Compose lines of these digits, on all cores."""
+    """Compose lines of these digits on all cores."""
     gathered, foreign = gather_digits(digits, config)
-    parts = np.array_split(np.arange(num), -(-num // _LINES_AT_ONCE))
+    parts = np.array_split(np.arange(num), -(-num // _COMPOSED_AT_ONCE))
     composed = Parallel(n_jobs=min(len(parts), cpu_count()))(
         delayed(compose_lines)(gathered.images, gathered.labels, foreign, indices, config.seed) for indices in parts
     )
@@ -99,65 +93,37 @@ def compose(digits: LabelledImages, config: LineConfig, num: int) -> LineExample
     )
 
 
-def compile_line_network(network: keras.Model, config: LineConfig) -> None:
-    """Give it its loss, and an optimiser whose schedule ends with the training."""
-    num_steps = config.epochs * (config.num_lines // config.batch_size)
-    network.compile(
-        optimizer=make_optimizer(
-            config.learning_rate, config.adamw_ratio, config.warmup_fraction, config.weight_decay, num_steps
-        ),
-        loss=keras.losses.CTC(),
-    )
-
-
-def fit_line_network(
-    network: keras.Model,
-    lines: LineExamples,
-    config: LineConfig,
-    saver: CheckpointSaver,
-    first_epoch: int,
-    verbose: int,
-) -> None:
-    """Train the network in place.
+def make_line_batches(lines: LineExamples, config: LineConfig, first_epoch: int) -> tf.data.Dataset:
+    """Return the batches of one epoch, shuffled anew whenever Keras iterates over them.
 
     Args:
-        network: Compiled.
-        lines: To train on; those that fill no last batch sit out an epoch, others in the next.
+        lines: The training lines.
         config: The settings.
-        saver: Saves it after each epoch.
-        first_epoch: How many the network has behind it.
-        verbose: Keras's.
+        first_epoch: The epoch to begin with, from 0.
+
+    Returns:
+        A dataset of batches float32 `(batch_size, 32, 224, 1)` in [0, 1] and labels int32 `(batch_size, 8)`, in which 0
+        is the blank. The lines of an incomplete last batch are left out; they differ from epoch to epoch.
     """
-    # The -1 that pads them becomes the network's first class, no digit.
     images, labels = tf.constant(lines.images[..., None]), tf.constant(lines.labels + 1, tf.int32)
-
-    def load(chosen: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return scale_in_graph(tf.gather(images, chosen)), tf.gather(labels, chosen)
-
     order = tf.data.Dataset.range(len(lines.labels)).shuffle(len(lines.labels), seed=config.seed)
     order = order.batch(config.batch_size, drop_remainder=True)
-    # Keras opens the data twice in each epoch, and every time another order is drawn.
+    # Keras iterates over the data twice in each epoch, and each iteration draws another order.
     for _ in range(2 * first_epoch):
         order.reduce(0, lambda state, _: state)
-    network.fit(
-        order.map(load).prefetch(2),
-        initial_epoch=first_epoch,
-        epochs=config.epochs,
-        callbacks=[saver],
-        shuffle=False,  # They are shuffled already.
-        verbose=verbose,
-    )
+    batches = order.map(lambda chosen: (scale_in_graph(tf.gather(images, chosen)), tf.gather(labels, chosen)))
+    return batches.prefetch(2)
 
 
 def score_lines(compute: Predict, batch: NDArray[np.float32], written: list[list[int]]) -> float:
-    """Return the share of lines that are read without a mistake.
+    """Return the share of lines that are read without a mistake, in [0, 1].
 
     Args:
         compute: The network as it is served.
         batch: float32 `(n, 32, width, 1)` in [0, 1].
-        written: What stands there.
+        written: The digits of each line.
     """
-    probabilities = compute_in_parts(compute, batch, _NUM_AT_ONCE)
+    probabilities = compute_in_parts(compute, batch, _SCORED_AT_ONCE)
     read = [decode(line)[1].argmax(axis=1).tolist() for line in probabilities]
     return float(np.mean([one == other for one, other in zip(read, written, strict=True)]))
 
@@ -165,29 +131,37 @@ def score_lines(compute: Predict, batch: NDArray[np.float32], written: list[list
 def train_line_network(
     digits: LabelledImages, config: LineConfig, checkpoint: Path, resume: bool, verbose: int
 ) -> tuple[keras.Model, dict[str, Any], NDArray[np.float32]]:
-    """Train it, on lines that are made up first.
+    """Compose lines, train the network on them and score it.
 
     Args:
-        digits: Training digits; some are held out to measure on.
+        digits: Training digits; some are held out to score the network.
         config: The settings.
-        checkpoint: Written after each epoch; ends in `.weights.h5`.
-        resume: Go on from the checkpoint rather than from the start.
-        verbose: Keras's.
+        checkpoint: The file to write after each epoch; ends in `.weights.h5`.
+        resume: Whether to continue from the checkpoint.
+        verbose: As in Keras.
 
     Returns:
-        The network as it is served, its provenance, and some of the lines that it was scored on.
+        The network as it is served, its provenance, and 50 of the scored lines, float32 `(50, 32, 224, 1)` in [0, 1].
 
     Raises:
-        CheckpointError: If there is nothing to resume, or it is another run's.
+        CheckpointError: If there is nothing to resume, or the checkpoint is of another run.
     """
     start = time.perf_counter()
     keras.utils.set_random_seed(config.seed)
     training, held_out = hold_out(digits, config.held_out)
     network = build_line_network()
-    compile_line_network(network, config)
+    num_steps = config.epochs * (config.num_lines // config.batch_size)
+    network.compile(optimizer=make_optimizer(config, num_steps), loss=keras.losses.CTC())
     saver = CheckpointSaver(checkpoint, config, digits.sha256, len(digits))
-    first_epoch = saver.restore(network) if resume else 0
-    fit_line_network(network, compose(training, config, config.num_lines), config, saver, first_epoch, verbose)
+    first_epoch = saver.restore(network, resume)
+    network.fit(
+        make_line_batches(compose(training, config, config.num_lines), config, first_epoch),
+        initial_epoch=first_epoch,
+        epochs=config.epochs,
+        callbacks=[saver],
+        shuffle=False,  # The lines are shuffled already.
+        verbose=verbose,
+    )
     served = add_probabilities(network)
     scored = compose(held_out, replace(config, seed=config.seed + 1), config.num_scored)
     batch = make_line_batch(scored.images)
@@ -199,31 +173,29 @@ def train_line_network(
             "parameters": network.count_params(),
             "multiply_adds": count_multiply_adds(build_line_network(LINE_WIDTH)),
         },
-        "training_seconds": round(time.perf_counter() - start, 1),  # Since it was resumed, if it was; composing, too.
+        "training_seconds": round(time.perf_counter() - start, 1),  # With composing; of a resumed run, since resuming.
         "resumed": resume,
         **describe_environment(),
     }
-    return served, provenance, batch[:_NUM_AT_ONCE]
+    return served, provenance, batch[:_SCORED_AT_ONCE]
 
 
 def main() -> None:
-    """Train for the file named on the command line."""
+    """Train the network and write the file named on the command line."""
     parser = argparse.ArgumentParser(description="Train the network that reads a line of digits.")
     parser.add_argument("--data", type=Path, default=DATA, help=f"labelled digits, .csv or .csv.gz (default: {DATA})")
     parser.add_argument("--output", type=Path, help=f"the .h5 to write (default: {MODEL}, with --fast {FAST_MODEL})")
-    parser.add_argument("--seed", type=int, default=LineConfig().seed)
+    parser.add_argument("--seed", type=int, default=LineConfig.seed)
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     parser.add_argument("--fast", action="store_true", help="a few lines, to see it work")
     arguments = parser.parse_args()
     config = replace(FAST if arguments.fast else LineConfig(), seed=arguments.seed)
-    logging.set_verbosity(logging.ERROR)  # Keras advises against .h5 at each save; it is the project's one format.
+    logging.set_verbosity(logging.ERROR)  # Keras warns of .h5 at each save.
     tf.config.experimental.enable_op_determinism()
     digits = read_labelled_images(arguments.data)
     print(f"Composing {config.num_lines:,} lines of {len(digits):,} digits, then training on them.")
     output = arguments.output or (FAST_MODEL if arguments.fast else MODEL)
     checkpoint = output.with_suffix(".checkpoint.weights.h5")
-    if not arguments.resume:
-        warn_of_interrupted_run(checkpoint)
     verbose = 1 if sys.stdout.isatty() else 2
     network, provenance, sample = train_line_network(digits, config, checkpoint, arguments.resume, verbose)
     write_artifact(output, network, provenance, sample)

@@ -1,4 +1,4 @@
-"""How good a model is: errors, likelihood and calibration."""
+"""Measure how good a model is: errors, likelihood and calibration."""
 
 from dataclasses import dataclass
 
@@ -14,39 +14,31 @@ NUM_CALIBRATION_BINS = 15
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures of one model on one set of digits.
-
-    Attributes:
-        num_digits: How many were scored.
-        num_errors: How many were misread.
-        errors_per_digit: Misread digits by their true label, ten counts.
-        negative_log_likelihood: Mean, in nats.
-        calibration_error: Expected calibration error over 15 bins, in [0, 1].
-    """
+    """The figures of one model on one set of digits."""
 
     num_digits: int
     num_errors: int
-    errors_per_digit: list[int]
-    negative_log_likelihood: float
-    calibration_error: float
+    errors_per_digit: list[int]  # The number of misread digits for each of the ten labels.
+    negative_log_likelihood: float  # The mean over the digits, in nats.
+    calibration_error: float  # The expected calibration error over 15 bins, in [0, 1].
 
     @property
     def accuracy(self) -> float:
-        """The share read right, in [0, 1]."""
+        """The share of digits that are read right, in [0, 1]."""
         return 1 - self.num_errors / self.num_digits
 
 
 def evaluate(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> Evaluation:
-    """Score probabilities against the truth.
+    """Compare probabilities with the labels.
 
     Args:
         probabilities: float32 `(n, 10)`, rows sum to 1.
         labels: int64 `(n,)`, 0-9.
     """
     misread = probabilities.argmax(axis=1) != labels
-    of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    of_label = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     # float32 probabilities can underflow to 0, whose logarithm would make the mean infinite.
-    log_likelihood = np.log(np.maximum(of_truth, np.finfo(np.float32).tiny))
+    log_likelihood = np.log(np.maximum(of_label, np.finfo(np.float32).tiny))
     return Evaluation(
         num_digits=len(labels),
         num_errors=int(misread.sum()),
@@ -61,7 +53,13 @@ def measure_calibration_error(
 ) -> float:
     """Return the expected calibration error of the confidence, in [0, 1].
 
-    Equal-width bins, as Guo et al., "On Calibration of Modern Neural Networks" (arXiv 1706.04599), equation 3.
+    It uses bins of equal width, as equation 3 of Guo et al., "On Calibration of Modern Neural Networks"
+    (arXiv 1706.04599).
+
+    Args:
+        probabilities: float32 `(n, 10)`, rows sum to 1.
+        labels: int64 `(n,)`, 0-9.
+        num_bins: The number of bins.
     """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
@@ -71,13 +69,13 @@ def measure_calibration_error(
 
 
 def fit_temperature(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """Return the temperature that makes held-out probabilities most likely (arXiv 1706.04599, section 4.2).
+    """Return the temperature that maximises the likelihood of held-out digits (arXiv 1706.04599, section 4.2).
 
     Args:
-        probabilities: float32 `(n, 10)`, of digits that were not trained on.
+        probabilities: float32 `(n, 10)`, of digits that were held out of training.
         labels: int64 `(n,)`, 0-9.
     """
-    # The logarithm of probabilities equals the logits up to a constant a row, which softmax ignores.
+    # The logarithms of the probabilities are the logits plus a constant in each row, which softmax ignores.
     logits = np.log(np.maximum(probabilities.astype(np.float64), np.finfo(np.float32).tiny))
 
     def measure_loss(temperature: float) -> float:

@@ -1,4 +1,4 @@
-"""What a training run writes down of itself, so that its model can be traced and watched."""
+"""Describe a training run, so that its model can be traced and monitored."""
 
 import platform
 from dataclasses import asdict
@@ -15,14 +15,14 @@ from digits.inference.onnx_session import compute_in_parts
 from digits.networks.classifier import count_multiply_adds
 from digits.training.classifier import TrainingConfig
 
-_IMAGES_AT_ONCE = 5_000
+_IMAGES_AT_ONCE = 5_000  # As float32, 60,000 digits at once would double the run's peak of memory.
 _PACKAGES = ("tensorflow", "keras", "numpy", "onnxruntime", "tf2onnx")
 
 
 def describe_run(
     config: TrainingConfig, training: LabelledImages, file_name: str, network: keras.Model
 ) -> dict[str, Any]:
-    """Return configuration, data, network, packages, time and `input_statistics`; all of it JSON can hold."""
+    """Return settings, data, network, packages, time and `input_statistics`, in types that JSON can hold."""
     return {
         "config": asdict(config),
         "data": {"file": file_name, "sha256": training.sha256, "num_digits": len(training)},
@@ -33,7 +33,7 @@ def describe_run(
 
 
 def describe_environment() -> dict[str, Any]:
-    """Return the versions of what trained, and the time."""
+    """Return the versions of Python and the packages, and the time."""
     return {
         "packages": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -41,21 +41,15 @@ def describe_environment() -> dict[str, Any]:
 
 
 def describe_input(training: LabelledImages, network: keras.Model) -> dict[str, float]:
-    """Return means over the training digits, for a service to hold its own images against.
+    """Return means over the training digits, with which a service compares the images that it receives.
 
     Returns:
         `mean_ink`, 0-255; `centre_row` and `centre_column` of the centre of mass, 0-27; `confidence`, 0-1.
     """
     pixels = training.images.reshape(len(training), -1)
-    # In parts: 60,000 digits as float32 would double the run's peak of memory.
     mean_ink, rows, columns = measure_ink(compute_in_parts(measure_moments, pixels, _IMAGES_AT_ONCE))
     confidences = compute_in_parts(
         lambda part: network.predict(make_batch(part), verbose=0).max(axis=1), pixels, _IMAGES_AT_ONCE
     )
-    measured = {
-        "mean_ink": mean_ink,
-        "centre_row": rows,
-        "centre_column": columns,
-        "confidence": confidences,
-    }
-    return {name: float(values.mean(dtype=float)) for name, values in measured.items()}
+    means = {"mean_ink": mean_ink, "centre_row": rows, "centre_column": columns, "confidence": confidences}
+    return {name: float(values.mean(dtype=float)) for name, values in means.items()}

@@ -1,78 +1,64 @@
-"""Pictures of a training run, as PNG files."""
+"""Draw the pictures of a training run, as PNG files."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from digits.data.images import NUM_CLASSES
+from digits.data.dataset import LabelledImages
+from digits.data.images import MAX_PIXEL, NUM_CLASSES
+from digits.training.checkpoint import History
 from digits.training.palette import BLUE
 
-_MISREAD_SHOWN = 60
-_GALLERY_COLUMNS = 10
+_MAX_MISREAD = 60
 
 
 def save_reports(
-    folder: Path,
-    history: dict[str, list[float]],
-    images: NDArray[np.uint8],
-    labels: NDArray[np.int64],
-    probabilities: NDArray[np.float32],
+    folder: Path, history: History, digits: LabelledImages, probabilities: NDArray[np.float32]
 ) -> list[Path]:
     """Draw learning curves, confusion matrix and misread digits.
 
     Args:
-        folder: Made if need be.
-        history: Loss and accuracy, a number an epoch.
-        images: uint8 `(n, 28, 28)`, what was scored.
-        labels: int64 `(n,)`, 0-9.
-        probabilities: float32 `(n, 10)`.
+        folder: The folder for the files, which is made if it is missing.
+        history: Loss and accuracy, a number for each epoch.
+        digits: The scored digits.
+        probabilities: float32 `(n, 10)`, rows sum to 1.
 
     Returns:
-        The files written.
+        The written files.
     """
     folder.mkdir(parents=True, exist_ok=True)
     figures = {
         "learning_curves.png": draw_learning_curves(history),
-        "confusion_matrix.png": draw_confusion_matrix(labels, probabilities.argmax(axis=1)),
-        "misread_digits.png": draw_misread_digits(images, labels, probabilities),
+        "confusion_matrix.png": draw_confusion_matrix(digits.labels, probabilities.argmax(axis=1)),
+        "misread_digits.png": draw_misread_digits(digits.images, digits.labels, probabilities),
     }
     for name, figure in figures.items():
         figure.savefig(folder / name, dpi=130)
     return [folder / name for name in figures]
 
 
-def _make_figure(width: float, height: float) -> Figure:
-    # Not pyplot.figure: that keeps every figure alive and may ask for a display.
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def draw_learning_curves(history: dict[str, list[float]]) -> Figure:
-    """Draw loss and error on the distorted training digits by epoch."""
-    figure = _make_figure(9, 3.5)
-    loss_axes, error_axes = figure.subplots(1, 2)
-    epochs = np.arange(1, len(history["loss"]) + 1)
-    curves = (
-        (loss_axes, history["loss"], "Cross-entropy (nats)"),
-        (error_axes, [100 * (1 - accuracy) for accuracy in history["accuracy"]], "Error (%)"),
-    )
-    for axes, values, title in curves:
-        axes.plot(epochs, values, marker="o", markersize=3, color=BLUE)
-        axes.set(title=f"{title}, distorted training digits", xlabel="Epoch", ylabel=title)
+def draw_learning_curves(history: History) -> Figure:
+    """Draw loss and error on the distorted training digits after each epoch."""
+    figure = Figure((9, 3.5), layout="constrained")
+    errors = [100 * (1 - accuracy) for accuracy in history["accuracy"]]
+    curves = (("Cross-entropy (nats)", history["loss"]), ("Error (%)", errors))
+    for axes, (title, values) in zip(figure.subplots(1, 2), curves, strict=True):
+        axes.plot(range(1, len(values) + 1), values, marker="o", markersize=3, color=BLUE)
         axes.set_yscale("log")
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.grid(visible=True, which="both", alpha=0.3)
+        tidy(axes, f"{title}, distorted training digits", "Epoch", title)
     return figure
 
 
 def draw_confusion_matrix(labels: NDArray[np.int64], predicted: NDArray[np.int64]) -> Figure:
-    """Draw which digit is read as which; the diagonal, all that is right, is left uncoloured."""
-    figure = _make_figure(6.5, 6)
+    """Draw the number of digits of each label that are read as each digit; only misread ones are coloured."""
+    figure = Figure((6.5, 6), layout="constrained")
     axes = figure.subplots()
     display = ConfusionMatrixDisplay.from_predictions(
         labels, predicted, labels=range(NUM_CLASSES), ax=axes, colorbar=False, include_values=False
@@ -91,17 +77,45 @@ def draw_confusion_matrix(labels: NDArray[np.int64], predicted: NDArray[np.int64
 def draw_misread_digits(
     images: NDArray[np.uint8], labels: NDArray[np.int64], probabilities: NDArray[np.float32]
 ) -> Figure:
-    """Draw the misread digits, the most confident mistakes first."""
+    """Draw the misread digits, those with the highest confidence first."""
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     misread = np.flatnonzero(predicted != labels)
-    shown = misread[np.argsort(-confidence[misread])][:_MISREAD_SHOWN]
-    num_rows = max(-(-len(shown) // _GALLERY_COLUMNS), 1)
-    figure = _make_figure(_GALLERY_COLUMNS, 1.35 * num_rows + 0.7)
-    grid = figure.subplots(num_rows, _GALLERY_COLUMNS, squeeze=False)
-    for axes in grid.flat:
-        axes.axis("off")
-    for axes, index in zip(grid.flat, shown, strict=False):
-        axes.imshow(images[index], cmap="gray_r", vmin=0, vmax=255)
-        axes.set_title(f"{labels[index]} as {predicted[index]}, {confidence[index]:.0%}", fontsize=8)
+    shown = misread[np.argsort(-confidence[misread])][:_MAX_MISREAD]
+    titles = [f"{labels[index]} as {predicted[index]}, {confidence[index]:.0%}" for index in shown]
+    figure = draw_titled(images[shown], titles, num_columns=10)
     figure.suptitle(f"Misread digits: {len(shown)} of {len(misread)}, label as answer, confidence")
     return figure
+
+
+def draw_titled(
+    images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], titles: Sequence[str], num_columns: int = 9
+) -> Figure:
+    """Draw digits in rows, one inch wide each, under their titles."""
+    num_rows = max(-(-len(images) // num_columns), 1)
+    figure = Figure((num_columns, 1.36 * num_rows + 0.1), layout="constrained")
+    for axes, image, title in zip(np.ravel(figure.subplots(num_rows, num_columns)), images, titles, strict=False):
+        draw_image(axes, image, title)
+    for axes in figure.axes[len(images) :]:
+        axes.axis("off")
+    return figure
+
+
+def draw_image(axes: Axes, image: NDArray[Any], title: str = "", size: float = 7.5) -> None:
+    """Draw one digit as ink on paper, without axes."""
+    axes.imshow(image, cmap="gray_r", vmin=0, vmax=MAX_PIXEL)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_color("#cccccc")
+    if title:
+        axes.set_title(title, fontsize=size, pad=3)
+
+
+def tidy(axes: Axes, title: str, x: str, y: str, *, grid: bool = True) -> None:
+    """Name the axes and their units, add a legend of what has a label, and remove what carries no information."""
+    axes.set_title(title, fontsize=10.5, loc="left")
+    axes.set(xlabel=x, ylabel=y)
+    axes.spines[["top", "right"]].set_visible(False)
+    if grid:
+        axes.grid(visible=True, alpha=0.25)
+        axes.set_axisbelow(True)
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(frameon=False, fontsize=8)

@@ -1,4 +1,4 @@
-"""Digits held out of training, to choose settings on."""
+"""Hold digits out of training, to choose settings with them."""
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -8,15 +8,15 @@ from digits.data.images import NUM_CLASSES
 from digits.errors import ConfigurationError, DatasetError
 
 HELD_OUT = 1 / 6
-"""Of MNIST's 60,000 training digits: the 10,000 that settings are chosen on."""
+"""The share of MNIST's 60,000 training digits with which settings are chosen: 10,000 digits."""
 
 
 def hold_out(digits: LabelledImages, fraction: float = 0.2, seed: int = 42) -> tuple[LabelledImages, LabelledImages]:
-    """Split into what is trained on and what is held out, each label in proportion.
+    """Split digits into those to train on and those held out, with the same shares of each label.
 
     Raises:
         ConfigurationError: If the fraction is not between 0 and 1.
-        DatasetError: If there are too few digits of some label to split.
+        DatasetError: If there are too few digits of a label to split.
     """
     if not 0 < fraction < 1:
         raise ConfigurationError(f"Received {fraction} of the digits to hold out, expected a share between 0 and 1.")

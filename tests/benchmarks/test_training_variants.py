@@ -1,4 +1,4 @@
-"""What the shipped recipe is compared with: the same network unless it says otherwise, and peers that do teach."""
+"""What the shipped recipe is compared with: the same network unless it says otherwise, and peers that teach."""
 
 import csv
 from dataclasses import replace
@@ -51,7 +51,7 @@ def test_mutual_loss_is_the_cross_entropy_to_half_the_label_and_half_the_other_a
 
 
 @pytest.mark.slow
-def test_fit_beside_peer_with_a_peer_that_is_not_heard_learns_what_the_network_alone_does(
+def test_fit_beside_peer_without_a_share_of_the_peer_learns_what_the_network_alone_does(
     small_digits, small_batch, tmp_path, monkeypatch
 ):
     config = replace(TrainingConfig(), epochs=2, batch_size=50)
@@ -62,7 +62,7 @@ def test_fit_beside_peer_with_a_peer_that_is_not_heard_learns_what_the_network_a
         function(network, small_digits, config, tmp_path / "c.weights.h5", resume=False, verbose=0)
         return network.predict(small_batch, verbose=0)
 
-    alone, heard = fit(fit_network), fit(fit_beside_peer)
+    alone, taught = fit(fit_network), fit(fit_beside_peer)
     monkeypatch.setattr(training_variants, "_PEER_SHARE", 0.0)
     np.testing.assert_allclose(fit(fit_beside_peer), alone, atol=1e-4)
-    assert np.abs(heard - alone).max() > 0.01
+    assert np.abs(taught - alone).max() > 0.01

@@ -1,6 +1,7 @@
 """The Kubernetes files: valid by the schemas, each usable alone, and of one mind with the image and the application."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -40,9 +41,8 @@ CLUSTER_KINDS = {"Namespace"}
 def app_paths() -> set[str]:
     """The paths that the application answers, asked in a process of its own."""
     script = "from app.predict import app; import json; print(json.dumps(list(app.openapi()['paths'])))"
-    answer = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT / "web_service", capture_output=True, text=True, check=True
-    )
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'web_service'}"}
+    answer = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     return set(json.loads(answer.stdout))
 
 
@@ -194,9 +194,8 @@ def test_environment_names_only_settings_that_the_application_reads() -> None:
         "from app.settings import ENV_PREFIX, Settings; import json; "
         "print(json.dumps([ENV_PREFIX + name.upper() for name in Settings.model_fields]))"
     )
-    answer = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT / "web_service", capture_output=True, text=True, check=True
-    )
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'web_service'}"}
+    answer = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     container = get_container(get_only(read_objects("kube-config/gateway-deployment.yaml"), "Deployment"))
     assert {one["name"] for one in container["env"]} <= set(json.loads(answer.stdout))
 

@@ -20,12 +20,12 @@ COMMANDS = {
 }
 
 WORK = """
-import sys, tempfile, time
+import signal, sys, tempfile
 from digits.errors import end_in_one_line
 
 with end_in_one_line("it goes on later."), tempfile.TemporaryDirectory(dir=sys.argv[1]):
     print("at work", flush=True)
-    time.sleep(60)
+    signal.pause()
 """
 
 

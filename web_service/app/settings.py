@@ -13,9 +13,9 @@ from digits.data.images import SIZE
 from digits.errors import ConfigurationError
 
 ENV_PREFIX = "DIGITS_"
-# Found from this file, so that the working directory does not matter.
+# The models are found from this file, so that the working directory does not matter.
 _REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
-# What a header carries unchanged.
+# A header carries such text unchanged: printable ASCII, with no blank at its beginning or end.
 _HEADER_TEXT = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 
@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(
         default=1024 * 1024,
-        # The longest sensible row, 784 pixels with 17 digits each, must always fit.
+        # In bytes. The longest sensible row, 784 pixels of 17 digits each, must always fit.
         ge=32 * 1024,
         le=64 * 1024 * 1024,
         description="The largest request body that is read; a row is about 12 kB.",
@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     max_image_pixels: int = Field(
         default=MAX_DRAWING_PIXELS,
         ge=SIZE * SIZE,
-        # Beyond this Pillow itself refuses, as a bomb.
+        # In pixels. Pillow itself refuses more, as a decompression bomb.
         le=170_000_000,
         description="The most pixels of such a picture, of a WebP a third; refused before they are decoded.",
     )
@@ -108,18 +108,14 @@ class Settings(BaseSettings):
     @field_validator("api_key")
     @classmethod
     def _check_api_key(cls, api_key: SecretStr | None) -> SecretStr | None:
-        """Refuse a key that no request could carry, which would lock everybody out."""
+        """Refuse a key that no request could carry, because it would lock everybody out."""
         if api_key is None:
             return None
-        # A file made by an editor or by `echo` ends with one.
+        # A file that an editor or `echo` wrote ends with a line break, which is no part of the key.
         key = api_key.get_secret_value().removesuffix("\n").removesuffix("\r")
         if not _HEADER_TEXT.fullmatch(key):
             raise PydanticCustomError("api_key", "printable ASCII, with no blank at its beginning or end")
         return SecretStr(key)
-
-
-DEFAULTS = Settings.model_construct()
-"""What holds where nobody sets anything else."""
 
 
 def read_settings() -> Settings:

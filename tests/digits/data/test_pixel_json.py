@@ -1,3 +1,5 @@
+"""A row's text and a row's object to the same pixels, and which fault of either is named."""
+
 import json
 import math
 import random
@@ -18,7 +20,9 @@ def draw_row(rng: random.Random) -> dict[str, Any]:
 
 @pytest.mark.parametrize("separators", [(", ", ": "), (",", ":"), (" ,\n", "\t: ")])
 @pytest.mark.parametrize("is_shuffled", [False, True])
-def test_a_row_of_whole_pixels_is_read_to_the_same_pixels(separators: tuple[str, str], is_shuffled: bool) -> None:
+def test_read_row_text_of_whole_pixels_reads_what_parse_row_reads(
+    separators: tuple[str, str], is_shuffled: bool
+) -> None:
     rng = random.Random(1)
     row = draw_row(rng)
     names = rng.sample(PIXEL_NAMES, len(PIXEL_NAMES)) if is_shuffled else PIXEL_NAMES
@@ -28,7 +32,7 @@ def test_a_row_of_whole_pixels_is_read_to_the_same_pixels(separators: tuple[str,
     assert np.array_equal(pixels, parse_row(row))
 
 
-def test_of_a_repeated_pixel_the_last_value_counts() -> None:
+def test_read_row_text_of_a_repeated_pixel_takes_the_last_value() -> None:
     text = json.dumps(draw_row(random.Random(1))).encode().replace(b'"pixel12":', b'"pixel12": 7, "pixel12":')
     pixels = read_row_text(text)
     assert pixels is not None
@@ -37,7 +41,7 @@ def test_of_a_repeated_pixel_the_last_value_counts() -> None:
 
 @pytest.mark.parametrize("pixel", [256, 10**400, -1, -0.0, 0.5, 1e2, True, None, "1", [1], {}])
 @pytest.mark.parametrize("name", ["pixel0", "pixel400", "pixel783"])
-def test_a_row_with_anything_but_whole_pixels_is_left_to_others(name: str, pixel: object) -> None:
+def test_read_row_text_of_anything_but_whole_pixels_is_none(name: str, pixel: object) -> None:
     row = {**draw_row(random.Random(1)), name: pixel}
     assert read_row_text(json.dumps(row).encode()) is None
 
@@ -59,14 +63,14 @@ def test_a_row_with_anything_but_whole_pixels_is_left_to_others(name: str, pixel
         (b"{", b"[" * 100_000),
     ],
 )
-def test_text_that_is_slightly_wrong_is_left_to_others(correct: bytes, wrong: bytes) -> None:
+def test_read_row_text_that_is_slightly_wrong_is_none(correct: bytes, wrong: bytes) -> None:
     text = json.dumps({**draw_row(random.Random(1)), "pixel12": 7}).encode()
     assert text.count(correct) == 1
     assert read_row_text(text) is not None
     assert read_row_text(text.replace(correct, wrong)) is None
 
 
-def test_whatever_is_read_of_damaged_text_is_what_json_says() -> None:
+def test_read_row_text_of_damaged_text_is_none_or_what_json_says() -> None:
     rng = random.Random(1)
     num_read = 0
     for _ in range(1500):
@@ -218,7 +222,7 @@ def test_parse_row_not_an_object_says_what_came(text: str, received: str) -> Non
     assert (caught.value.code, caught.value.field) == ("not_an_object", None)
 
 
-def test_pixel_error_carries_the_mend_in_its_text() -> None:
+def test_pixel_error_text_is_its_message_and_its_hint() -> None:
     with pytest.raises(PixelError) as caught:
         parse_row(make_row(pixel12=256))
     assert str(caught.value) == f"{caught.value.message} {caught.value.hint}"

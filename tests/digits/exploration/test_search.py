@@ -97,7 +97,7 @@ def test_run_trials_on_other_digits_is_refused(storage: str, small_digits: Label
 
 
 @pytest.mark.parametrize("option", ["--trials", "--workers", "--epochs", "--digits"])
-def test_search_of_nothing_is_refused(option: str, run_command: RunPython) -> None:
+def test_search_command_for_nothing_is_refused(option: str, run_command: RunPython) -> None:
     finished = run_command("digits.exploration.search", option, "0")
     assert finished.returncode == 2
     assert re.search(wording("option_below_one", option=option, value=0), finished.stderr)
@@ -152,7 +152,9 @@ def test_open_study_by_eight_workers_at_once_on_an_empty_database(postgresql: st
 
 
 @pytest.mark.slow
-def test_command_two_machines_with_two_workers_share_a_study_in_postgresql(postgresql: str, small_csv: Path) -> None:
+def test_search_command_on_two_machines_with_two_workers_shares_a_study_in_postgresql(
+    postgresql: str, small_csv: Path
+) -> None:
     """Both begin at once on an empty database, as the pods of a Job do."""
     options = ("--trials", "6", "--workers", "2", "--epochs", "5", "--data", str(small_csv))
     machines = [

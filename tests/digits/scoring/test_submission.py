@@ -76,23 +76,12 @@ def test_write_submission_bad_file_leaves_the_earlier_one_whole(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["submission.csv", "test.csv"]
 
 
-def test_write_submission_that_cannot_be_finished_leaves_the_earlier_one_whole(
-    shared_artifact: Path, unlabelled_csv: Path, tmp_path: Path
-) -> None:
-    output = tmp_path / "submission.csv"
-    output.write_text("earlier")
-    (tmp_path / "submission.csv.part").mkdir()  # In the way of the unfinished file.
-    with pytest.raises(OSError, match="part"):
-        write_submission(load_classifier(shared_artifact), unlabelled_csv, output)
-    assert output.read_text() == "earlier"
-
-
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "digits.scoring.submission", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def test_command_says_what_it_wrote(shared_artifact: Path, unlabelled_csv: Path, tmp_path: Path) -> None:
+def test_submission_command_says_what_it_wrote(shared_artifact: Path, unlabelled_csv: Path, tmp_path: Path) -> None:
     output = tmp_path / "submission.csv"
     finished = run("--model", shared_artifact, unlabelled_csv, output)
     assert finished.stdout == f"Wrote {output}: 200 digits read by {shared_artifact}.\n"
@@ -100,7 +89,7 @@ def test_command_says_what_it_wrote(shared_artifact: Path, unlabelled_csv: Path,
 
 
 @pytest.mark.parametrize("missing", ["model", "test file", "output folder"])
-def test_command_with_an_unusable_argument_ends_in_one_line(
+def test_submission_command_with_an_unusable_argument_ends_in_one_line(
     shared_artifact: Path, unlabelled_csv: Path, tmp_path: Path, missing: str
 ) -> None:
     model = tmp_path / "absent.h5" if missing == "model" else shared_artifact

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from digits.data.dataset import LabelledImages
-from digits.synthesis.negatives import SHARES, draw_any_digits, make_negatives
+from digits.synthesis.negatives import KINDS, draw_any_digits, make_negatives
 
 
-@pytest.mark.parametrize("kind", SHARES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_negatives_of_each_kind_are_inked_and_of_no_training_digit(kind: str, small_digits: LabelledImages) -> None:
     images = make_negatives(40, small_digits.images, small_digits.labels, 1, (kind,))
     assert images.dtype == np.uint8

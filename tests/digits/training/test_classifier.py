@@ -83,9 +83,9 @@ def test_make_batches_disturbs_until_the_finish(digits):
 
 
 def test_add_variants_puts_them_after_the_digits(digits):
-    taught = add_variants(digits, CONFIG)
-    np.testing.assert_array_equal(taught.images[:90], digits.images)
-    assert set(taught.labels[90:]) == {0, 1, 7}
+    extended = add_variants(digits, CONFIG)
+    np.testing.assert_array_equal(extended.images[:90], digits.images)
+    assert set(extended.labels[90:]) == {0, 1, 7}
 
 
 def test_fit_network_twice_with_the_same_seed_gives_the_same_weights(digits, tmp_path):

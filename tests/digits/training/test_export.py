@@ -202,7 +202,7 @@ def test_export_command_gives_a_keras_file_the_graph_that_serving_needs(
     np.testing.assert_allclose(load_classifier(keras_file).predict(small_batch), expected, atol=1e-5)
 
 
-def test_artifact_is_loaded_where_no_package_of_training_can_be_imported(
+def test_write_artifact_is_loaded_where_no_package_of_training_can_be_imported(
     shared_artifact: Path, run_as_served: RunPython
 ) -> None:
     load = f"load_classifier(Path({str(shared_artifact)!r}))"

@@ -60,7 +60,7 @@ def test_compose_in_several_processes_gives_the_same_lines(
     small_digits: LabelledImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone = compose(small_digits, SHORT, 50)
-    monkeypatch.setattr(line_training, "_LINES_AT_ONCE", 20)
+    monkeypatch.setattr(line_training, "_COMPOSED_AT_ONCE", 20)
     together = compose(small_digits, SHORT, 50)
     np.testing.assert_array_equal(together.images, alone.images)
     np.testing.assert_array_equal(together.labels, alone.labels)

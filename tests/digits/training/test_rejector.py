@@ -15,12 +15,7 @@ from digits.inference.onnx_session import open_graph
 from digits.networks.classifier import count_multiply_adds
 from digits.networks.rejector import build_rejector
 from digits.synthesis.negatives import make_negatives
-from digits.training.classifier import TrainingConfig
-from digits.training.rejector import (
-    AcceptanceConfig,
-    configure_acceptance,
-    train_acceptance,
-)
+from digits.training.rejector import RejectorConfig, configure_rejector, train_rejector
 from tests.conftest import RunPython
 
 Trained = tuple[bytes, Mapping[str, Any]]
@@ -32,9 +27,9 @@ def answer_one(batch: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def train(digits: LabelledImages) -> Trained:
-    config = AcceptanceConfig()
+    config = RejectorConfig()
     short = replace(config, training=replace(config.training, epochs=8, batch_size=50))
-    return train_acceptance(digits, answer_one, short, verbose=0)
+    return train_rejector(digits, answer_one, short, verbose=0)
 
 
 @pytest.fixture(scope="module")
@@ -42,25 +37,25 @@ def trained(small_digits: LabelledImages) -> Trained:
     return train(small_digits)
 
 
-def test_acceptance_network_is_small() -> None:
+def test_rejector_is_small() -> None:
     assert count_multiply_adds(build_rejector()) <= 1_000_000
 
 
-def test_train_acceptance_tells_digits_from_scribbles(trained: Trained, small_digits: LabelledImages) -> None:
+def test_train_rejector_tells_digits_from_scribbles(trained: Trained, small_digits: LabelledImages) -> None:
     compute_acceptance = open_graph(trained[0], output_shape=(1,))
     scribbles = make_negatives(200, small_digits.images, small_digits.labels, 99, ("scribbles", "silhouettes"))
     digits, others = (compute_acceptance(make_batch(images)) for images in (small_digits.images, scribbles))
     assert np.median(digits) > np.quantile(others, 0.9)
 
 
-def test_train_acceptance_sets_the_threshold_below_nearly_all_held_out_digits(trained: Trained) -> None:
+def test_train_rejector_sets_the_threshold_below_nearly_all_held_out_digits(trained: Trained) -> None:
     said = trained[1]
     assert said["num_held_out"] == 33
     assert said["accepted_share"] == 1
     assert 0 <= said["thresholds"]["acceptance"] < 1
 
 
-def test_train_acceptance_same_seed_same_network(
+def test_train_rejector_same_seed_same_network(
     trained: Trained, small_digits: LabelledImages, small_batch: NDArray[np.float32]
 ) -> None:
     again = train(small_digits)
@@ -69,8 +64,8 @@ def test_train_acceptance_same_seed_same_network(
     np.testing.assert_array_equal(*answers)
 
 
-def test_configure_acceptance_takes_the_seed_and_is_short_when_fast() -> None:
-    whole, fast = (configure_acceptance(TrainingConfig(seed=7), is_fast) for is_fast in (False, True))
+def test_configure_rejector_takes_the_seed_and_is_short_when_fast() -> None:
+    whole, fast = (configure_rejector(7, is_fast) for is_fast in (False, True))
     assert (whole.training.seed, fast.training.seed) == (7, 7)
     assert fast.num_digits * fast.training.epochs < whole.num_digits * whole.training.epochs / 10
 

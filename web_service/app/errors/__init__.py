@@ -1,1 +1,1 @@
-"""What the service refuses, and the JSON in which it says so. Every other room may import this one."""
+"""What the service refuses, and the JSON in which it says so. Every room may import this one."""

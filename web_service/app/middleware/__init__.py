@@ -1,1 +1,1 @@
-"""What every request passes before it reaches its route. Imports `errors` and `prediction`."""
+"""What every request passes before it reaches its route. Imports `errors`, `prediction` and `settings`."""

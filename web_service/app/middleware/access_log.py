@@ -1,4 +1,4 @@
-"""Round every request: its id, its place in the metrics, and its line in the log."""
+"""Around every request: its id, its place in the metrics, and its line in the access log."""
 
 import logging
 import os
@@ -17,18 +17,25 @@ from app.prediction.state import get_state
 from app.settings import Settings
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
-# https://www.w3.org/TR/trace-context/: version, trace, parent, flags. A trace of zeros is none.
+# https://www.w3.org/TR/trace-context/: version, trace, parent and flags. A trace of zeros is invalid.
 _TRACE_PARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+# The log shows this many characters of a path.
 _CHARS_SHOWN = 128
 _STANDARD_OUTPUT = 1
 
 
 class AccessLog:
-    """ASGI middleware, outside of everything else: it sees faults and refusals, too."""
+    """ASGI middleware, the outermost of all, so that faults and refusals are logged and counted, too."""
 
-    def __init__(self, app: ASGIApp, routes: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, paths: frozenset[str]) -> None:
+        """Wrap an application.
+
+        Args:
+            app: The application.
+            paths: The paths that are counted by name.
+        """
         self._app = app
-        self._routes = routes
+        self._paths = paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and note how it ended."""
@@ -38,6 +45,7 @@ class AccessLog:
         started = perf_counter()
         request_id = _choose_request_id(scope["headers"])
         observation = scope["observation"] = Observation()
+        metrics = get_metrics(scope["app"])
         status = CLIENT_GONE
 
         async def send_with_id(message: Message) -> None:
@@ -47,36 +55,31 @@ class AccessLog:
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id)]
             await send(message)
 
-        metrics = get_metrics(scope["app"])
         metrics.num_in_flight.inc()
         try:
             await self._app(scope, receive, send_with_id)
         finally:
             metrics.num_in_flight.dec()
-            self._note(scope, observation, request_id, status, perf_counter() - started)
-
-    def _note(self, scope: Scope, observation: Observation, request_id: bytes, status: int, seconds: float) -> None:
-        # Paths and methods that a client made up must not fill the memory with counts.
-        route = scope["path"] if scope["path"] in self._routes else "other"
-        method = scope["method"] if route != "other" else "other"
-        metrics = get_metrics(scope["app"])
-        metrics.count_request(route, method, status, observation.code, seconds)
-        reading = observation.reading
-        if reading is not None:
-            metrics.count_reading(reading, seconds)
-        if get_state(scope["app"]).is_logging:
-            _write_line(scope, observation, request_id, status, seconds)
+            seconds = perf_counter() - started
+            # Clients could fill the memory with counts, if paths and methods that they make up had counts of their own.
+            is_known = scope["path"] in self._paths
+            route, method = (scope["path"], scope["method"]) if is_known else ("other", "other")
+            metrics.count_request(route, method, status, observation.code, seconds)
+            if observation.reading is not None:
+                metrics.count_reading(observation.reading, seconds)
+            if get_state(scope["app"]).is_logging:
+                _write_line(scope, observation, request_id, status, seconds)
 
 
 def take_over_access_log(settings: Settings) -> bool:
-    """Whether to write JSON in place of uvicorn's own lines, which are silenced then.
+    """Silence uvicorn's own access log if this service writes JSON in its place, and return whether it does.
 
     `--no-access-log` silences both.
     """
     access_log = logging.getLogger("uvicorn.access")
     if settings.log_format != "json" or not access_log.hasHandlers():
         return False
-    # uvicorn asks for handlers before it makes a line, so nothing is made for nobody.
+    # uvicorn makes no line at all while its logger has no handlers.
     access_log.handlers.clear()
     access_log.propagate = False
     return True
@@ -94,7 +97,7 @@ def _choose_request_id(headers: list[tuple[bytes, bytes]]) -> bytes:
 
 
 def _write_line(scope: Scope, observation: Observation, request_id: bytes, status: int, seconds: float) -> None:
-    """Write one line; never what was sent, and of the path no more than is needed to find it."""
+    """Write one line. It holds nothing of what was sent, and of the path no more than is needed to find it."""
     client = scope.get("client")
     line = {
         "time": datetime.now(UTC),
@@ -107,6 +110,7 @@ def _write_line(scope: Scope, observation: Observation, request_id: bytes, statu
         "images": len(observation.reading.probabilities) if observation.reading else 0,
         "error": observation.code,
     }
-    # At once and whole, and a reader of the log who is gone is no reason to fail.
+    # One write a line, so that the lines of several workers do not mix. A request must not fail because the reader of
+    # the log has gone away.
     with suppress(OSError):
         os.write(_STANDARD_OUTPUT, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP/1.1, with a time limit for what uvicorn waits for without end: a request's headers."""
+"""uvicorn's HTTP/1.1 with a time limit for a request's headers, for which uvicorn itself waits without end."""
 
 import asyncio
 from typing import ClassVar
@@ -6,11 +6,12 @@ from typing import ClassVar
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
-class PunctualProtocol(HttpToolsProtocol):
-    """Closes a connection on which no request has come whole to the end of its headers in time.
+class HeaderTimeoutProtocol(HttpToolsProtocol):
+    """Closes a connection if a request's headers do not come in time.
 
     Attributes:
-        limit_seconds: From the connection, or from a later request's first byte, to the end of the headers.
+        limit_seconds: The time from the opening of the connection, or from the first byte of a later request, to the
+            end of the request's headers.
     """
 
     limit_seconds: ClassVar[float]
@@ -22,7 +23,7 @@ class PunctualProtocol(HttpToolsProtocol):
         self._start_clock()
 
     def on_message_begin(self) -> None:
-        """Start the clock, at the first byte of a later request."""
+        """Start the clock at the first byte of a later request."""
         super().on_message_begin()
         if self._deadline is None:
             self._start_clock()

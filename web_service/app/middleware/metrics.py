@@ -6,6 +6,7 @@ Several workers count into files that they share, so that a scrape of any of the
 import asyncio
 from collections import Counter as Tally
 from collections.abc import Mapping
+from functools import partial
 from itertools import chain
 from typing import get_args
 
@@ -21,34 +22,23 @@ from digits.inference.artifact import Artifact
 from digits.inference.input_statistics import measure_ink
 from digits.inference.rejection import Reason
 
-# The package looks once for the folder of several workers: when it is imported.
+# prometheus_client looks for the folder once, when it is imported.
 share_metrics_folder()
-from prometheus_client import (  # noqa: E402
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    GCCollector,
-    Histogram,
-    PlatformCollector,
-    ProcessCollector,
-    Summary,
-    disable_created_metrics,
-    generate_latest,
-)
+import prometheus_client  # noqa: E402
+from prometheus_client import Counter, Gauge, Histogram, Summary  # noqa: E402
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead  # noqa: E402
 
-METRICS_TYPE = CONTENT_TYPE_LATEST
+METRICS_TYPE = prometheus_client.CONTENT_TYPE_LATEST
 """The content type of what `Metrics.write` returns."""
 
 # Upper bounds of the histograms, in seconds, in images and in probability.
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 _IMAGES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _CONFIDENCES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
-# Readings are counted together, after this many images or seconds: a call of numpy takes as long for one as for all.
+# Readings are counted together, because a call of numpy takes about as long for one image as for many: once this many
+# images have been read, or after this many seconds.
 _IMAGES_AT_ONCE = 256
 _SECONDS_AT_MOST = 0.5
-_PHASES = ("parse", "inference", "rest")
 # The measures of an image that are compared with those of the training digits, by their names in the provenance.
 _MEASURES = {
     "mean_ink": "Mean pixel, 0-255",
@@ -58,10 +48,10 @@ _MEASURES = {
 
 
 class BatchHistogram(Histogram):
-    """A histogram that takes many values in one call. prometheus_client's own takes one, in 0.7 to 2.5 µs."""
+    """A histogram that counts many values in one call; prometheus_client's own takes 0.7 to 2.5 µs for each value."""
 
     def observe_all(self, values: NDArray[np.floating]) -> None:
-        """Count values, `(n,)`."""
+        """Count values, float `(n,)`."""
         counts = np.bincount(np.searchsorted(self._upper_bounds, values), minlength=len(self._upper_bounds))
         for bucket in counts.nonzero()[0]:
             self._buckets[bucket].inc(int(counts[bucket]))
@@ -69,110 +59,97 @@ class BatchHistogram(Histogram):
 
 
 class BatchSummary(Summary):
-    """A summary that takes many values in one call."""
+    """A summary that counts many values in one call."""
 
     def observe_all(self, values: NDArray[np.floating]) -> None:
-        """Count values, `(n,)`."""
+        """Count values, float `(n,)`."""
         self._count.inc(len(values))
         self._sum.inc(float(values.sum(dtype=np.float64)))
 
 
 class Metrics:
-    """The counts of one worker, or its share of those of all workers."""
+    """What one worker has counted.
 
-    def __init__(self) -> None:
-        # They would add a series to each of these, and nobody reads them.
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # as the package has it
-        self._registry = registry = CollectorRegistry()
-        for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=registry)
+    Attributes:
+        num_in_flight: The requests that are not yet answered.
+    """
+
+    def __init__(self, artifact: Artifact) -> None:
+        # Each would add a series to every metric, which nobody reads.
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # as the package has it
+        self._registry = prometheus_client.CollectorRegistry()
+        counter = partial(Counter, registry=self._registry)
+        histogram = partial(BatchHistogram, registry=self._registry)
         self.num_in_flight = Gauge(
             "digits_http_requests_in_flight",
             "Requests not yet answered.",
-            registry=registry,
+            registry=self._registry,
             multiprocess_mode="livesum",
         )
-        self._requests = Counter(
-            "digits_http_requests", "Requests answered.", ("route", "method", "status"), registry=registry
+        self._requests = counter("digits_http_requests", "Requests answered.", ("route", "method", "status"))
+        self._durations = histogram(
+            "digits_http_request_duration_seconds", "Time from headers to answer.", ("route",), buckets=_SECONDS
         )
-        self._durations = Histogram(
-            "digits_http_request_duration_seconds",
-            "Time from headers to answer.",
-            ("route",),
-            registry=registry,
-            buckets=_SECONDS,
-        )
-        # Looking up a label takes longer than counting.
+        # To look up a label takes longer than to count.
         self._requests_by_labels: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        rejections = Counter("digits_rejected_requests", "Requests refused, by error.", ("code",), registry=registry)
-        self._rejections = rejections
+        self._rejections = counter("digits_rejected_requests", "Requests refused, by error.", ("code",))
         for code in get_args(ErrorCode):
-            rejections.labels(code)
-        phases = BatchHistogram(
-            "digits_prediction_phase_seconds",
-            "Where a prediction's time goes.",
-            ("phase",),
-            registry=registry,
-            buckets=_SECONDS,
+            self._rejections.labels(code)
+        phases = histogram(
+            "digits_prediction_phase_seconds", "Where a prediction's time goes.", ("phase",), buckets=_SECONDS
         )
-        self._phases = [phases.labels(phase) for phase in _PHASES]
-        self._batch_images = BatchHistogram(
-            "digits_batch_images", "Images in a request.", registry=registry, buckets=_IMAGES
-        )
-        digits = Counter("digits_predictions", "Images read, by digit.", ("digit",), registry=registry)
+        self._phases = [phases.labels(phase) for phase in ("parse", "inference", "rest")]
+        self._batch_images = histogram("digits_batch_images", "Images in a request.", buckets=_IMAGES)
+        digits = counter("digits_predictions", "Images read, by digit.", ("digit",))
         self._digits = [digits.labels(digit) for digit in range(NUM_CLASSES)]
-        unaccepted = Counter(
-            "digits_unaccepted_images",
-            "Images read that do not look like a digit, by reason.",
-            ("reason",),
-            registry=registry,
+        unaccepted = counter(
+            "digits_unaccepted_images", "Images read that do not look like a digit, by reason.", ("reason",)
         )
         self._unaccepted = {reason: unaccepted.labels(reason) for reason in get_args(Reason)}
-        self._confidences = BatchHistogram(
+        self._confidences = histogram(
             "digits_prediction_confidence",
             "The most probable digit's; from /predict/image and /read, not calibrated.",
-            registry=registry,
             buckets=_CONFIDENCES,
         )
         self._measures = [
-            BatchSummary(f"digits_input_{name}", f"{meaning}.", registry=registry)
+            BatchSummary(f"digits_input_{name}", f"{meaning}.", registry=self._registry)
             for name, meaning in _MEASURES.items()
         ]
+        for collector in (
+            prometheus_client.ProcessCollector,
+            prometheus_client.PlatformCollector,
+            prometheus_client.GCCollector,
+        ):
+            collector(registry=self._registry)
         self._uncounted: list[tuple[Reading, float]] = []
         self._num_uncounted_images = 0
+        self._describe_model(artifact)
 
     def write(self) -> bytes:
-        """Return everything in Prometheus's text format, of all workers if they share a folder."""
+        """Return everything in Prometheus's text format, of all workers if they share a folder.
+
+        Several workers tell nothing of the process itself: each of them would tell of another one.
+        """
         self._count_readings()
         folder = find_metrics_folder()
-        registry = self._registry
         if folder is None:
-            return generate_latest(registry)
+            return prometheus_client.generate_latest(self._registry)
         for pid in list_dead_workers(folder):
             mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]  # as the package has it
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]  # as the package has it
-        return generate_latest(registry)
+        shared = prometheus_client.CollectorRegistry()
+        MultiProcessCollector(shared, folder)  # type: ignore[no-untyped-call]  # as the package has it
+        return prometheus_client.generate_latest(shared)
 
-    def describe_model(self, artifact: Artifact) -> None:
-        """Tell which model answers, and what it was trained on. Call it once."""
-        model = Gauge(
-            "digits_model_info",
-            "The model that answers.",
-            ("version",),
-            registry=self._registry,
-            multiprocess_mode="livemax",
-        )
-        model.labels(artifact.version).set(1)
+    def _describe_model(self, artifact: Artifact) -> None:
+        """Tell which model answers, and what it was trained on."""
+        gauge = partial(Gauge, registry=self._registry, multiprocess_mode="livemax")
+        gauge("digits_model_info", "The model that answers.", ("version",)).labels(artifact.version).set(1)
         statistics = artifact.provenance.get("input_statistics")
         for name in (*_MEASURES, "confidence"):
             value = statistics.get(name) if isinstance(statistics, Mapping) else None
             if isinstance(value, int | float):
                 meaning = f"{_MEASURES.get(name, 'Mean confidence')}, of the training digits."
-                training = Gauge(
-                    f"digits_training_{name}", meaning, registry=self._registry, multiprocess_mode="livemostrecent"
-                )
-                training.set(value)
+                gauge(f"digits_training_{name}", meaning).set(value)
 
     def count_request(self, route: str, method: str, status: int, code: str | None, seconds: float) -> None:
         """Count a request that has ended; `code` is that of the error that it was answered with."""

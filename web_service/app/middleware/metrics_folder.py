@@ -1,6 +1,6 @@
-"""The folder in which several workers of one server share what they count, as prometheus_client's multiprocess mode.
+"""The folder in which several workers of one server share what they count, for prometheus_client's multiprocess mode.
 
-prometheus_client looks for `PROMETHEUS_MULTIPROC_DIR` once, when it is imported. One worker alone needs no folder.
+prometheus_client reads `PROMETHEUS_MULTIPROC_DIR` once, when it is imported. A worker that is alone needs no folder.
 """
 
 import hashlib
@@ -40,23 +40,22 @@ def find_metrics_folder() -> Path | None:
 
 
 def list_dead_workers(folder: Path) -> set[int]:
-    """Return the process ids of workers that have ended and whose momentary values still lie in the folder."""
+    """Return the process ids of the workers that have ended and whose gauges still lie in the folder."""
     return {pid for path in folder.glob("gauge_live*.db") if not _is_alive(pid := int(path.stem.rpartition("_")[2]))}
 
 
 def _remove_stale_folders(own: Path) -> None:
-    """Remove the folders of servers that have ended, also of one that had the same process id."""
+    """Remove the folders of servers that have ended, and of an earlier server with the process id of this one."""
     for path in own.parent.glob(f"{_PREFIX}-*-*"):
-        pid = path.name.split("-")[2]
-        if path.name != own.name and (path.name.startswith(own.name[: -len("-") - 16]) or not _is_alive(int(pid))):
+        pid = int(path.name.split("-")[2])
+        if path != own and (pid == os.getppid() or not _is_alive(pid)):
             shutil.rmtree(path, ignore_errors=True)
 
 
 def _is_alive(pid: int) -> bool:
     try:
+        # Signal 0 reaches no process; sending it only tells whether there is one.
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
+    except OSError as error:
+        return isinstance(error, PermissionError)
     return True

@@ -1,19 +1,18 @@
-"""The end of the process: readiness goes first, then the requests, then the server.
+"""The end of the process, in three steps: it is no longer ready, it answers its last requests, and the server stops.
 
-SIGTERM alone makes uvicorn stop listening at once, while a load balancer still sends requests for as long as its health
-check takes to notice. So the service goes on for `drain_seconds`, saying at `/readyz` that it leaves, and ends then.
+SIGTERM alone would make uvicorn stop listening at once. A load balancer sends requests until its next health check. So
+the service goes on for `drain_seconds`, while `/readyz` says that it is ending, and stops then.
 """
 
 import asyncio
 import logging
 import signal
-from types import FrameType
 
 from fastapi import FastAPI
 from uvicorn import Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.middleware.connection import PunctualProtocol
+from app.middleware.connection import HeaderTimeoutProtocol
 from app.prediction.state import get_state
 from app.settings import Settings
 
@@ -21,42 +20,40 @@ logger = logging.getLogger("uvicorn.error")
 
 
 def attend_server(app: FastAPI, settings: Settings) -> None:
-    """Let SIGTERM drain the server that runs this application, and let the server hang up on those who send no request.
+    """Let SIGTERM drain the server that runs this application, and give the headers of its requests a time limit.
 
-    Sets the state's `is_draining` when the time has come. Does nothing under another server than uvicorn.
+    When SIGTERM comes, the state's `is_draining` is set. Under a server other than uvicorn nothing happens.
     """
     server = _find_server()
     if server is None:
         return
-    # Another protocol, such as --http h11, was chosen by somebody.
+    # An operator may have chosen another protocol, such as --http h11.
     if server.config.http_protocol_class is HttpToolsProtocol:
-        PunctualProtocol.limit_seconds = settings.request_seconds
-        server.config.http_protocol_class = PunctualProtocol
+        HeaderTimeoutProtocol.limit_seconds = settings.request_seconds
+        server.config.http_protocol_class = HeaderTimeoutProtocol
     loop = asyncio.get_running_loop()
 
-    def end() -> None:
-        # Not by the server's own handler: it would let the signal end the process, and not exit with 0.
+    def stop() -> None:
+        # The server's own handler would let the signal end the process, which then does not exit with 0.
         server.should_exit = True
 
-    def begin() -> None:
+    def begin_to_drain() -> None:
         state = get_state(app)
         if state.is_draining:
-            end()
-            return
-        state.is_draining = True
-        logger.info("Told to end: no longer ready, still serving for %g s.", settings.drain_seconds)
-        loop.call_later(settings.drain_seconds, end)
+            stop()
+        else:
+            state.is_draining = True
+            logger.info("Told to end: no longer ready, still serving for %g s.", settings.drain_seconds)
+            loop.call_later(settings.drain_seconds, stop)
 
-    def handle(signal_number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(begin)
-
-    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGTERM, lambda signal_number, frame: loop.call_soon_threadsafe(begin_to_drain))
 
 
 def _find_server() -> Server | None:
-    """Return the server that runs this: uvicorn hands it to nobody, but its handler of SIGTERM is a method of it.
+    """Return the uvicorn server that runs this process.
 
-    So every way to start it is covered: the command, its workers and its reloader.
+    uvicorn hands its server to nobody, but its handler of SIGTERM is a method of the server. That is so for the
+    command, for its workers and for its reloader.
     """
     server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
     return server if isinstance(server, Server) else None

@@ -1,1 +1,1 @@
-"""What the OpenAPI document says of requests, answers and errors. Imports `errors`, `prediction` and `requests`."""
+"""What the OpenAPI document says of requests, answers and errors. Imports `errors`, `requests` and `settings`."""

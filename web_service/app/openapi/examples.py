@@ -9,19 +9,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from app.errors.handlers import Refusable, choose_shape, get_status, summarise
+from app.errors.handlers import Refusable, describe_error, get_status
 from app.errors.paths import is_open_inference
 from app.errors.refusals import FEWER_IMAGES, ROW_IN_SHORT, SMALLER_PICTURE, SMALLER_ROW, ServiceError
-from app.openapi.open_inference import ProtocolErrorAnswer
-from app.openapi.schemas import ErrorAnswer
 from app.requests.body import JSON, refuse_type
 from app.requests.images import BATCH_IN_SHORT, BATCH_TYPES
 from app.requests.picture import PICTURE_TYPES
 from app.requests.tensors import REQUEST_IN_SHORT, refuse_tensors
-from app.settings import DEFAULTS, Settings
+from app.settings import Settings
 from digits.errors import DrawingError, PixelError
 
 _WRONG_CONTENT = json.loads(Path(__file__).with_name("examples.json").read_text(encoding="utf-8"))
+_CONTENT_SUMMARIES: Mapping[type[Exception], str] = {
+    PixelError: "A row or an image breaks the 28x28 contract.",
+    DrawingError: "An image file cannot be read as one picture.",
+}
 _FAULT = ServiceError("internal_error")
 _COMPRESSED = ServiceError("unsupported_content_encoding", encoding="gzip")
 
@@ -98,19 +100,17 @@ ERRORS: Mapping[str, Callable[[Settings], list[Refusable]]] = {
 """For each path the errors that it can answer, under these settings."""
 
 
-def document_errors(path: str, settings: Settings = DEFAULTS) -> dict[int | str, dict[str, Any]]:
+def document_errors(path: str, settings: Settings) -> dict[str, dict[str, Any]]:
     """Describe the errors of a path for the OpenAPI document, by status, each with an example."""
-    documented: dict[int | str, dict[str, Any]] = {}
-    model = ProtocolErrorAnswer if is_open_inference(path) else ErrorAnswer
+    documented: dict[str, dict[str, Any]] = {}
+    schema = {"$ref": f"#/components/schemas/{'ProtocolErrorAnswer' if is_open_inference(path) else 'ErrorAnswer'}"}
     for error in ERRORS[path](settings):
-        summary = summarise(error)
-        response = documented.setdefault(
-            get_status(error),
-            {"model": model, "description": summary, "content": {"application/json": {"examples": {}}}},
-        )
+        summary = error.refusal.summary if isinstance(error, ServiceError) else _CONTENT_SUMMARIES[type(error)]
+        content = {"application/json": {"schema": schema, "examples": {}}}
+        response = documented.setdefault(str(get_status(error)), {"description": summary, "content": content})
         if summary not in response["description"]:
             response["description"] += f" Or: {summary}"
-        response["content"]["application/json"]["examples"][error.code] = {"value": choose_shape(path)(error)}
+        response["content"]["application/json"]["examples"][error.code] = {"value": describe_error(error, path)}
         if isinstance(error, ServiceError) and error.headers:
             response["headers"] = {name: {"schema": {"type": "string"}} for name in error.headers}
     return documented

@@ -24,10 +24,14 @@ WhyNot = Annotated[
 ]
 
 
-class DigitPrediction(BaseModel):
-    """The reading of one digit of several."""
+class Answer(BaseModel):
+    """What all answers of this service have in common: they hold these fields and no others."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class DigitPrediction(Answer):
+    """The reading of one digit of several."""
 
     digit: int = Field(ge=0, le=NUM_CLASSES - 1, description="The digit that is most probable.", examples=[1])
     confidence: Probability = Field(description="Its probability, calibrated.", examples=[0.9991])
@@ -63,10 +67,8 @@ class DrawingPrediction(Prediction):
     )
 
 
-class ReadDigit(BaseModel):
+class ReadDigit(Answer):
     """One digit of a number."""
-
-    model_config = ConfigDict(extra="forbid")
 
     digit: int = Field(ge=0, le=NUM_CLASSES - 1, description="The digit that is most probable.", examples=[1])
     confidence: JointConfidence
@@ -82,10 +84,8 @@ class ReadDigit(BaseModel):
     )
 
 
-class NumberReading(BaseModel):
+class NumberReading(Answer):
     """The reading of the digits in a drawing."""
-
-    model_config = ConfigDict(extra="forbid")
 
     number: str = Field(
         pattern="^[0-9]*$",
@@ -98,19 +98,15 @@ class NumberReading(BaseModel):
     )
 
 
-class BatchPrediction(BaseModel):
+class BatchPrediction(Answer):
     """The readings of several digits."""
-
-    model_config = ConfigDict(extra="forbid")
 
     predictions: list[DigitPrediction] = Field(description="One for each image, in the order in which they were sent.")
     model: Version = Field(examples=["9f86d081884c"])
 
 
-class FileInfo(BaseModel):
+class FileInfo(Answer):
     """A model, as its file tells."""
-
-    model_config = ConfigDict(extra="forbid")
 
     model: Version = Field(examples=["9f86d081884c"])
     sha256: str = Field(
@@ -135,27 +131,21 @@ class ModelInfo(FileInfo):
     lines: FileInfo
 
 
-class Liveness(BaseModel):
+class Liveness(Answer):
     """The process is alive."""
-
-    model_config = ConfigDict(extra="forbid")
 
     status: Literal["alive"] = Field(description="Whatever the model does.")
 
 
-class Readiness(BaseModel):
+class Readiness(Answer):
     """Both models are loaded and have read known digits correctly."""
-
-    model_config = ConfigDict(extra="forbid")
 
     status: Literal["ready"] = Field(description="Predictions are answered.")
     model: Version = Field(examples=["9f86d081884c"])
 
 
-class ErrorDetail(BaseModel):
+class ErrorDetail(Answer):
     """Why a request was refused."""
-
-    model_config = ConfigDict(extra="forbid")
 
     code: ErrorCode = Field(description="For programs.")
     message: str = Field(description="What was received and what was expected.")
@@ -165,9 +155,7 @@ class ErrorDetail(BaseModel):
     hint: str = Field(description="How to mend it.")
 
 
-class ErrorAnswer(BaseModel):
+class ErrorAnswer(Answer):
     """The one shape of every error."""
-
-    model_config = ConfigDict(extra="forbid")
 
     error: ErrorDetail

@@ -1,1 +1,1 @@
-"""The loaded models, and what computes with them. Imports `errors`."""
+"""The loaded models, and what computes with them. Imports `errors` and `settings`."""

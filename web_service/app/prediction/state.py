@@ -32,16 +32,10 @@ class ServiceState:
     is_logging: bool
     is_draining: bool = False
     batcher: DynamicBatcher = field(init=False)
-    worker_thread: CapacityLimiter = field(init=False)
+    worker_thread: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
 
     def __post_init__(self) -> None:
         self.batcher = DynamicBatcher(self.classifier)
-        self.worker_thread = CapacityLimiter(1)
-
-
-def set_state(app: FastAPI, state: ServiceState) -> None:
-    """Give an application its state."""
-    app.state.service = state
 
 
 def get_state(app: FastAPI) -> ServiceState:

@@ -1,1 +1,1 @@
-"""From a body's bytes to pixels or a picture. Imports `errors` and `prediction`."""
+"""From the bytes of a body to pixels or a picture. Imports `errors` and `prediction`."""

@@ -1,4 +1,4 @@
-"""Request bodies: how they are read, and what is refused before a pixel is looked at."""
+"""Request bodies: how they are received, and what is refused before a pixel is parsed."""
 
 from codecs import BOM_UTF8
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ JSON = "application/json"
 
 
 async def read_json_body(request: Request, max_body_bytes: int) -> bytearray:
-    """Read a body that says it is JSON, for `parse_json`.
+    """Receive a body whose content type is JSON's, for `parse_json`.
 
     Args:
         request: Its body has not been read yet.
-        max_body_bytes: More is refused, and never held in memory.
+        max_body_bytes: The limit. A longer body is refused, and never held in memory.
 
     Raises:
         ServiceError: If the content type is not JSON's, if the body is compressed or if it is longer than allowed.
@@ -33,29 +33,29 @@ def parse_json(body: bytearray | bytes, example: str = ROW_IN_SHORT) -> object:
     """Parse a JSON body.
 
     Args:
-        body: As it was read.
-        example: What should have been sent, for the error.
+        body: The bytes, as they were received.
+        example: A valid body, in short, for the error's hint.
 
     Returns:
-        What the body holds; of a repeated key, the last value.
+        The content. Of a key that is repeated, the last value counts.
 
     Raises:
-        ServiceError: If it is not JSON in UTF-8.
+        ServiceError: If the body is not JSON in UTF-8.
     """
-    # Editors on Windows and PowerShell begin a file with a byte order mark.
+    # PowerShell, and editors on Windows, begin a file with a byte order mark.
     text = memoryview(body)[len(BOM_UTF8) :] if body.startswith(BOM_UTF8) else body
     if not text:
         raise ServiceError("invalid_json", received="an empty body", example=example)
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        # Only the place is told: the wording is orjson's and may change with it.
+        # The message names only the place. orjson's own wording may change with its version.
         received = f"a body that stops being JSON at line {error.lineno}, column {error.colno}"
         raise ServiceError("invalid_json", received=received, example=example) from error
 
 
 def name_media_type(content_type: str | None) -> str:
-    """Return the type without parameters, in lower case; anything that ends in +json (RFC 6839) is JSON."""
+    """Return the type in lower case and without parameters. A type that ends in +json is JSON (RFC 6839)."""
     media_type = (content_type or "").partition(";")[0].strip().lower()
     return JSON if media_type.endswith("+json") else media_type
 
@@ -67,21 +67,22 @@ def refuse_type(content_type: str | None, expected: Sequence[str], example: str 
 
 
 async def read_body(request: Request, max_body_bytes: int, hint: str = SMALLER_ROW) -> bytearray:
-    """Read a body.
+    """Receive a body.
 
     Args:
         request: Its body has not been read yet.
-        max_body_bytes: More is refused, and never held in memory.
-        hint: How to mend a body that is too large.
+        max_body_bytes: The limit. A longer body is refused, and never held in memory.
+        hint: How to mend a body that is too large, for the error.
 
     Raises:
-        ServiceError: If it is compressed or longer than allowed.
+        ServiceError: If the body is compressed or longer than allowed.
         starlette.requests.ClientDisconnect: If the client goes away before all of it has come.
     """
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity"):
         raise ServiceError("unsupported_content_encoding", encoding=encoding)
-    # The declared length refuses before a byte is read; a chunked body declares none, so what comes is counted too.
+    # A length that is declared is refused before a byte is received. A chunked body declares none, so its bytes are
+    # counted as they come.
     if int(request.headers.get("content-length", 0)) > max_body_bytes:
         raise ServiceError("body_too_large", limit_bytes=max_body_bytes, hint=hint)
     body, is_whole = bytearray(), False

@@ -1,4 +1,4 @@
-"""The bodies that `POST /predict/batch` takes, each read into pixels."""
+"""The bodies that `POST /predict/batch` takes, each parsed to pixels."""
 
 from collections.abc import Callable
 
@@ -13,11 +13,11 @@ BATCH_IN_SHORT = '{"images": [[784 numbers], ...]}'
 
 
 def parse_json_images(body: bytes | bytearray) -> Pixels:
-    """Read `{"images": [...]}`.
+    """Parse `{"images": [...]}` to pixels, uint8 or float32 `(n, 784)`, 0-255.
 
     Raises:
-        ServiceError: If it is not JSON.
-        PixelError: If it is not this.
+        ServiceError: If the body is not JSON.
+        PixelError: If the JSON is no object with images, or an image is wrong.
     """
     content = parse_json(body, BATCH_IN_SHORT)
     if not isinstance(content, dict) or "images" not in content:
@@ -38,14 +38,14 @@ def parse_json_images(body: bytes | bytearray) -> Pixels:
 
 
 def parse_csv_images(body: bytes | bytearray) -> Pixels:
-    """Read a table in the layout of Kaggle's test.csv.
+    """Parse a table in the layout of Kaggle's test.csv to pixels, float32 `(n, 784)`, 0-255.
 
     Raises:
-        ServiceError: If it is not text.
-        PixelError: If it is another table.
+        ServiceError: If the body is not text.
+        PixelError: If the table has another layout, or a pixel is wrong.
     """
     try:
-        # utf-8-sig: Excel begins a UTF-8 file with a byte order mark.
+        # Excel begins a file in UTF-8 with a byte order mark, which utf-8-sig skips.
         return parse_table(body.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ServiceError("invalid_text", position=error.start) from error
@@ -61,10 +61,10 @@ BATCH_TYPES = tuple(_PARSERS)
 
 
 def choose_parser(content_type: str | None) -> Callable[[bytearray], Pixels]:
-    """Return what reads a body of this type into pixels `(n, 784)`.
+    """Return the function that parses a body of this type to pixels, uint8 or float32 `(n, 784)`, 0-255.
 
     Raises:
-        ServiceError: If nothing does.
+        ServiceError: If no function does.
     """
     parser = _PARSERS.get(name_media_type(content_type))
     if parser is None:

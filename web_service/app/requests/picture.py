@@ -1,4 +1,4 @@
-"""The bodies that hold a picture: the file itself, or a form with it."""
+"""The bodies that hold a picture: the file itself, or a form that holds the file."""
 
 import logging
 
@@ -11,17 +11,17 @@ from app.requests.body import name_media_type, refuse_type
 BYTES = "application/octet-stream"
 FORM = "multipart/form-data"
 PICTURE_TYPES = ("image/*", BYTES, FORM)
-# A form may say more than the file; beyond this it is no form, and a parser would be busy with it.
+# A form may hold this many fields beside its file. Without a limit a client could keep the parser busy.
 _MAX_FIELDS = 16
-# It would log what clients send, a line for each mistake.
+# The parser would write a line into the log for each mistake of a client, with what the client sent.
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 
 def check_picture_type(content_type: str | None) -> None:
-    """Refuse what does not say that it is a picture; what it is in truth, its first bytes tell.
+    """Refuse a content type that promises no picture. The format of a picture is told by its first bytes, not by this.
 
     Raises:
-        ServiceError: If it is neither an image, nor bytes, nor a form.
+        ServiceError: If the type is neither an image's, nor that of bytes, nor a form's.
     """
     media_type = name_media_type(content_type)
     if not media_type.startswith("image/") and media_type not in (BYTES, FORM):
@@ -29,7 +29,7 @@ def check_picture_type(content_type: str | None) -> None:
 
 
 def unpack_picture(content_type: str | None, body: bytes | bytearray) -> bytes:
-    """Return the picture's file.
+    """Return the bytes of the picture's file.
 
     Raises:
         ServiceError: If a form cannot be split into its parts, or does not hold one file.
@@ -53,7 +53,7 @@ def _unpack_form(content_type: str | None, body: bytes | bytearray) -> bytes:
             raise ServiceError("wrong_file_count", received=f"more than {_MAX_FIELDS} fields")
 
     boundary = parse_options_header(content_type)[1].get(b"boundary")
-    # In memory, which the body's limit bounds: a folder to write to is not everywhere.
+    # The file stays in memory, which the limit of the body bounds, because there may be no folder to write to.
     config = {"MAX_MEMORY_FILE_SIZE": len(body) + 1}
     try:
         parser = FormParser(

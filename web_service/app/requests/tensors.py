@@ -20,18 +20,20 @@ from digits.data.pixel_json import check_images, parse_images
 
 INPUT_NAME = "pixels"
 INPUT_SHAPES = f"[n, {NUM_PIXELS}] or [n, {SIZE}, {SIZE}]"
-# Every type of number is taken; bytes are little-endian.
+# Every type of number is taken. Tensors as bytes are little-endian.
 DTYPES = {
     **{f"UINT{8 * size}": f"<u{size}" for size in (1, 2, 4, 8)},
     **{f"INT{8 * size}": f"<i{size}" for size in (1, 2, 4, 8)},
     **{f"FP{8 * size}": f"<f{size}" for size in (2, 4, 8)},
 }
-# Of each output: type, shape without the first dimension, and how it comes from probabilities.
+# For each output: its type, its shape without the first dimension, and the function that computes it from the
+# probabilities, float32 `(n, 10)`.
 OUTPUTS: Mapping[str, tuple[str, tuple[int, ...], Callable[[NDArray[np.float32]], NDArray[Any]]]] = {
     "probabilities": ("FP32", (NUM_CLASSES,), lambda probabilities: probabilities),
     "digit": ("INT64", (), lambda probabilities: probabilities.argmax(axis=1)),
 }
 REQUEST_IN_SHORT = '{"inputs": [{"name": "pixels", "shape": [1, 784], "datatype": "UINT8", "data": [784 numbers]}]}'
+# An error repeats this many characters of what a client sent.
 _CHARS_SHOWN = 64
 
 
@@ -39,8 +41,8 @@ class Inference:
     """One inference request.
 
     Attributes:
-        id: The client's own name for it; None if it gave none. Known once it was parsed, as all that follows.
-        outputs: The outputs that are wanted, in order, and whether each is wanted as bytes.
+        id: The client's own name for the request; None if there is none, and before `parse`.
+        outputs: The outputs that the client wants, in order, and whether it wants each as bytes; empty before `parse`.
     """
 
     def __init__(self, body: bytes | bytearray, header_length: str | None) -> None:
@@ -50,13 +52,13 @@ class Inference:
         self.outputs: dict[str, bool] = {}
 
     def parse(self) -> Pixels:
-        """Read the request.
+        """Parse the request.
 
         Returns:
             uint8 or float32 `(n, 784)`, 0-255.
 
         Raises:
-            ServiceError: If it is not JSON, not what the protocol says, or asks for what there is not.
+            ServiceError: If the body is not JSON or no request of the protocol, or asks for what does not exist.
             PixelError: If a pixel is wrong.
         """
         header_length = _parse_header_length(self._header_length, len(self._body))
@@ -72,11 +74,11 @@ class Inference:
         return _parse_input(inputs[0], memoryview(self._body)[header_length:])
 
     def pack(self, model: str, probabilities: NDArray[np.float32]) -> tuple[bytes, int | None]:
-        """Return the answer's body, and how long its JSON is if bytes follow it.
+        """Return the answer's body, and the length of its JSON in bytes if tensors as bytes follow it.
 
         Args:
             model: The model's name.
-            probabilities: float32 `(n, 10)`.
+            probabilities: float32 `(n, 10)`, in [0, 1].
         """
         described, blobs = [], []
         for name, is_binary in self.outputs.items():
@@ -156,7 +158,7 @@ def _parse_data(shape: list[int], datatype: str, values: list[Any]) -> Pixels:
 
 
 def _get(content: Mapping[str, Any], name: str, kind: type, where: str, default: Any = ...) -> Any:
-    """Return a member of JSON that must be of this kind, or the default if it is missing or null."""
+    """Return a member of an object, which must be of this kind, or the default if the member is missing or null."""
     value = content.get(name)
     if value is None and default is not ...:
         return default
@@ -167,5 +169,5 @@ def _get(content: Mapping[str, Any], name: str, kind: type, where: str, default:
 
 
 def refuse_tensors(received: str, expected: str) -> ServiceError:
-    """Return the error that says so."""
+    """Return the error that names what was received and what was expected."""
     return ServiceError("invalid_inference_request", received=received, expected=expected)

@@ -1,1 +1,1 @@
-"""The paths that are served, a file for each family of them. Imports every room but `middleware`."""
+"""The paths that are served, one module for each family of paths. Imports every other room."""

@@ -1,4 +1,4 @@
-"""What several routes answer: a digit, and JSON."""
+"""How several routes answer: the description of a digit, and JSON."""
 
 from collections.abc import Mapping
 
@@ -14,8 +14,8 @@ def describe_digit(probabilities: NDArray[np.float32], reason: Reason | None) ->
     """Describe what was read of one image.
 
     Args:
-        probabilities: float32 `(10,)`.
-        reason: Why it is not accepted, if it is not.
+        probabilities: float32 `(10,)`, in [0, 1].
+        reason: Why the image is not accepted as a digit; None if it is.
     """
     digit = int(probabilities.argmax())
     return {
@@ -28,5 +28,5 @@ def describe_digit(probabilities: NDArray[np.float32], reason: Reason | None) ->
 
 
 def answer_json(content: Mapping[str, object]) -> Response:
-    """Answer 200 with JSON; arrays of numpy may be in it."""
+    """Answer 200 with JSON. The content may hold arrays and numbers of numpy."""
     return Response(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")

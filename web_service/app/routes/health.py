@@ -2,7 +2,6 @@
 
 from fastapi import APIRouter, Request, Response
 
-from app.openapi.examples import document_errors
 from app.openapi.schemas import Liveness, Readiness
 from app.prediction.state import check_ready
 from app.routes.answers import answer_json
@@ -17,16 +16,12 @@ async def report_liveness() -> Response:
     return answer_json({"status": "alive"})
 
 
-@router.get(
-    "/readyz",
-    summary="Can it predict?",
-    responses={200: {"model": Readiness}, **document_errors("/readyz")},
-)
+@router.get("/readyz", summary="Can it predict?", responses={200: {"model": Readiness}})
 @router.head("/readyz", include_in_schema=False)
 @router.get(
     "/healthcheck",
     summary="Can it predict? As /readyz, under the name that load balancers know",
-    responses={200: {"model": Readiness}, **document_errors("/healthcheck")},
+    responses={200: {"model": Readiness}},
 )
 @router.head("/healthcheck", include_in_schema=False)
 async def report_readiness(request: Request) -> Response:

@@ -1,9 +1,8 @@
-"""`GET /metrics`, for Prometheus."""
+"""`GET /metrics`: the service's numbers, for Prometheus."""
 
 from fastapi import APIRouter, Request, Response
 
 from app.middleware.metrics import METRICS_TYPE, get_metrics
-from app.openapi.examples import document_errors
 
 router = APIRouter()
 
@@ -14,7 +13,6 @@ router = APIRouter()
     response_class=Response,
     responses={
         200: {"description": "Prometheus's text format.", "content": {"text/plain": {"schema": {"type": "string"}}}},
-        **document_errors("/metrics"),
     },
 )
 async def write_metrics(request: Request) -> Response:

@@ -2,7 +2,6 @@
 
 from fastapi import APIRouter, Request, Response
 
-from app.openapi.examples import document_errors
 from app.openapi.schemas import ModelInfo
 from app.prediction.state import get_state
 from app.routes.answers import answer_json
@@ -11,11 +10,7 @@ from digits.inference.artifact import Artifact
 router = APIRouter()
 
 
-@router.get(
-    "/model",
-    summary="Which model answers?",
-    responses={200: {"model": ModelInfo}, **document_errors("/model")},
-)
+@router.get("/model", summary="Which model answers?", responses={200: {"model": ModelInfo}})
 async def describe_model(request: Request) -> Response:
     """Tell each model's version, its file's SHA-256 and its provenance, and of the first its measured accuracy."""
     state = get_state(request.app)

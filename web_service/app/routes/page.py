@@ -1,4 +1,4 @@
-"""`GET /`: the drawing page. One page, one script, one style sheet, and no request to anywhere else."""
+"""`GET /`: the drawing page, whose files all come from this service."""
 
 import os
 from pathlib import Path
@@ -7,13 +7,9 @@ from fastapi import APIRouter, Request, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.errors.handlers import refuse_method
-from app.openapi.examples import document_errors
-
-_METHODS = ("GET", "HEAD")
 _FOLDER = Path(__file__).parents[1] / "static"
 _HEADERS = {
-    # What is not named is not allowed, neither inline nor from elsewhere, and nobody may frame the page.
+    # The page may load only what is named here, nothing inline and nothing from elsewhere. No other page may frame it.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'",
@@ -21,23 +17,14 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # Kept, but asked for anew each time: with the ETag that costs an empty answer, and an update shows at once.
+    # A browser keeps the files but asks each time whether they changed, so that an update shows at once. Because of the
+    # ETag the answer to that is empty.
     "Cache-Control": "no-cache",
 }
 
 
 class PageFiles(StaticFiles):
-    """The page's files, each with the headers that keep it to itself."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        """Answer with a file.
-
-        Raises:
-            ServiceError: To anything but GET and HEAD; no route tells which are allowed here.
-        """
-        if scope["method"] not in _METHODS:
-            raise refuse_method(scope, _METHODS)
-        return await super().get_response(path, scope)
+    """The page's files, each with the headers that protect the page."""
 
     def file_response(
         self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
@@ -56,10 +43,7 @@ files = PageFiles(directory=_FOLDER, check_dir=False)
     "/",
     summary="A page to draw on",
     response_class=Response,
-    responses={
-        200: {"description": "HTML.", "content": {"text/html": {"schema": {"type": "string"}}}},
-        **document_errors("/"),
-    },
+    responses={200: {"description": "HTML.", "content": {"text/html": {"schema": {"type": "string"}}}}},
 )
 @router.head("/", include_in_schema=False)
 async def show_page(request: Request) -> Response:

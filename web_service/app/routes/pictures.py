@@ -8,21 +8,18 @@ import numpy as np
 from fastapi import APIRouter, Request, Response
 
 from app.errors.refusals import SMALLER_PICTURE
-from app.openapi.bodies import document_picture
-from app.openapi.examples import document_errors
 from app.openapi.schemas import DrawingPrediction, NumberReading
 from app.prediction.reading import Pixels, Reading
 from app.prediction.run import compute_in_thread
-from app.prediction.state import get_state
+from app.prediction.state import ServiceState, get_state
 from app.requests.body import read_body
 from app.requests.picture import check_picture_type, unpack_picture
 from app.routes.answers import answer_json, describe_digit
 from digits.data.image_file import Picture, decode_picture
 from digits.data.images import NUM_CLASSES, NUM_PIXELS
-from digits.inference.classifier import Classifier
 from digits.inference.digit_reader import read_drawing
 from digits.inference.input_statistics import measure_moments
-from digits.inference.line_reader import LineReader, ReadDigit, read_number, spell_number
+from digits.inference.line_reader import ReadDigit, read_number, spell_number
 
 router = APIRouter()
 
@@ -30,8 +27,7 @@ router = APIRouter()
 @router.post(
     "/predict/image",
     summary="Read one digit from a drawing or photo",
-    responses={200: {"model": DrawingPrediction}, **document_errors("/predict/image")},
-    openapi_extra=document_picture(),
+    responses={200: {"model": DrawingPrediction}},
 )
 async def predict_image(request: Request) -> Response:
     """Send a PNG, JPEG, WebP, GIF, BMP or TIFF of any size that shows one digit, dark on light or light on dark.
@@ -40,19 +36,14 @@ async def predict_image(request: Request) -> Response:
     and the one that reads the lines of `/read`. The probabilities are their geometric mean.
     """
     state = get_state(request.app)
-    decode = await _receive_picture(request)
-    image, reading = await compute_in_thread(request, partial(_read_digit, state.classifier, state.line_reader, decode))
+    decode = await _receive_picture(request, state)
+    image, reading = await compute_in_thread(request, partial(_read_digit, state, decode))
     request.scope["observation"].reading = reading
     answer = describe_digit(reading.probabilities[0], reading.reasons[0])
     return answer_json({**answer, "image": image, "model": state.classifier.artifact.version})
 
 
-@router.post(
-    "/read",
-    summary="Read a number from a drawing or photo",
-    responses={200: {"model": NumberReading}, **document_errors("/read")},
-    openapi_extra=document_picture(),
-)
+@router.post("/read", summary="Read a number from a drawing or photo", responses={200: {"model": NumberReading}})
 async def read_several(request: Request) -> Response:
     """Send a picture of several digits side by side, and get the number that they make, left to right.
 
@@ -61,46 +52,35 @@ async def read_several(request: Request) -> Response:
     out of it.
     """
     state = get_state(request.app)
-    decode = await _receive_picture(request)
-    answer, reading = await compute_in_thread(
-        request, partial(_read_number, state.classifier, state.line_reader, decode)
-    )
+    decode = await _receive_picture(request, state)
+    answer, reading = await compute_in_thread(request, partial(_read_number, state, decode))
     request.scope["observation"].reading = reading
     return answer_json({**answer, "model": state.line_reader.artifact.version})
 
 
-async def _receive_picture(request: Request) -> Callable[[], Picture]:
-    """Receive a body, to be decoded where it holds up nobody."""
+async def _receive_picture(request: Request, state: ServiceState) -> Callable[[], Picture]:
+    """Receive a body, and return what decodes it; call that in a worker thread."""
     content_type = request.headers.get("content-type")
     check_picture_type(content_type)
-    settings = get_state(request.app).settings
-    body = await read_body(request, settings.max_image_bytes, SMALLER_PICTURE)
-
-    def decode() -> Picture:
-        return decode_picture(unpack_picture(content_type, body), settings.max_image_pixels)
-
-    return decode
+    body = await read_body(request, state.settings.max_image_bytes, SMALLER_PICTURE)
+    return lambda: decode_picture(unpack_picture(content_type, body), state.settings.max_image_pixels)
 
 
-def _read_digit(
-    classifier: Classifier, line_reader: LineReader, decode: Callable[[], Picture]
-) -> tuple[Pixels, Reading]:
+def _read_digit(state: ServiceState, decode: Callable[[], Picture]) -> tuple[Pixels, Reading]:
     started = perf_counter()
-    drawing = decode().luminance
+    luminance = decode().luminance
     decoded = perf_counter()
-    drawn = read_drawing(drawing, classifier, line_reader)
+    drawn = read_drawing(luminance, state.classifier, state.line_reader)
     moments = measure_moments(drawn.image.reshape(1, NUM_PIXELS))
     seconds = perf_counter() - decoded
     return drawn.image, Reading(moments, drawn.probabilities[None], [drawn.reason], decoded - started, seconds)
 
 
-def _read_number(
-    classifier: Classifier, line_reader: LineReader, decode: Callable[[], Picture]
-) -> tuple[dict[str, object], Reading]:
+def _read_number(state: ServiceState, decode: Callable[[], Picture]) -> tuple[dict[str, object], Reading]:
     started = perf_counter()
     picture = decode()
     decoded = perf_counter()
-    found = read_number(picture.luminance, line_reader, classifier)
+    found = read_number(picture.luminance, state.line_reader, state.classifier)
     pixels = np.array([one.image for one in found], np.uint8).reshape(-1, NUM_PIXELS)
     probabilities = np.array([one.probabilities for one in found], np.float32).reshape(-1, NUM_CLASSES)
     reasons = [one.reason for one in found]
