@@ -56,13 +56,13 @@ def read_cluster_version() -> str:
     return read_objects("kube-config/cluster.yaml")[0]["metadata"]["version"]
 
 
-def validate(found: Object) -> None:
-    """Check an object strictly against the schemas of the cluster's version.
+def validate(found: Object, version: str | None = None) -> None:
+    """Check an object strictly against the schemas of a version of Kubernetes, by default the cluster's.
 
     Raises:
         kubernetes_validate.ValidationError: If it is not valid.
     """
-    kubernetes_validate.validate(found, read_cluster_version(), strict=True)
+    kubernetes_validate.validate(found, version or read_cluster_version(), strict=True)
 
 
 def get_pod(deployment: Object) -> Object:

@@ -19,6 +19,7 @@ from tests.deploy.manifests import (
     get_instruction,
     get_only,
     get_pod,
+    read_cluster_version,
     read_entry_point_option,
     read_environment,
     read_objects,
@@ -50,6 +51,14 @@ def app_paths() -> set[str]:
 def test_rendered_objects_are_valid_by_the_clusters_schemas(folder: str) -> None:
     for obj in render(folder):
         validate(obj)
+
+
+@pytest.mark.parametrize("folder", KUSTOMIZATIONS)
+def test_rendered_objects_are_valid_by_the_next_versions_schemas(folder: str) -> None:
+    """So that nothing here stands in the way of the cluster's upgrade."""
+    major, minor = read_cluster_version().split(".")
+    for obj in render(folder):
+        validate(obj, f"{major}.{int(minor) + 1}")
 
 
 @pytest.mark.parametrize("path", [*ALONE, TUNE_JOB, "kube-config/network-policy-controller.yaml"])

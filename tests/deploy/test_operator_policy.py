@@ -12,7 +12,7 @@ STATEMENTS = {one["Sid"]: one for one in POLICY["Statement"]}
 # An identity policy may have 6,144 characters without blanks.
 MOST_CHARACTERS = 6144
 # What only reads or lists, or has no resource to be named.
-READS = re.compile(r"\w+:(Describe|List|Get)\w*\*?")
+READS = re.compile(r"[\w-]+:(Describe|List|Get)\w*\*?")
 
 
 def as_list(value: str | list[str]) -> list[str]:
@@ -29,7 +29,7 @@ def test_policy_fits_into_what_aws_takes() -> None:
 def test_statement_names_actions_and_what_they_are_for(statement: dict) -> None:
     actions = as_list(statement["Action"])
     assert statement["Effect"] == "Allow"
-    assert all(re.fullmatch(r"[a-z0-9]+:[A-Za-z*]+", action) for action in actions)
+    assert all(re.fullmatch(r"[a-z0-9-]+:[A-Za-z*]+", action) for action in actions)
     assert "*" not in actions
     if "*" in as_list(statement["Resource"]):
         # What changes something everywhere is at least kept to the region.
