@@ -14,7 +14,7 @@ LINE_MODEL ?= models/lines.h5
 PORT ?= 9696
 IMAGE ?= digit_recognizer:v1
 OVERLAY ?= production
-export PORT IMAGE CANARY_IMAGE CERTIFICATE
+export PORT IMAGE COMPONENTS CANARY_IMAGE CERTIFICATE CLIENTS
 
 # Hides TensorFlow's C++ notes, such as a GPU driver that it does not find; what fails still raises in Python.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -108,9 +108,9 @@ docker_test: ## Build the image, run it confined, ask it for a digit, stop it (w
 	tests/deploy/docker_test.sh
 
 .PHONY: deploy
-deploy: ## Apply kube-overlays/production with your image (IMAGE=<registry>/<repository>:<tag> OVERLAY=tls)
+deploy: ## Apply kube-overlays/production with your image (IMAGE=<registry>/<repository>:<tag> COMPONENTS="tls known-clients")
 	kube-overlays/render.sh $(OVERLAY) | kubectl apply -f -
-	kubectl --namespace digits rollout status deployment/gateway --timeout 10m
+	kubectl --namespace digits rollout status deployment/gateway --timeout 20m
 
 # Apart from .venv: these tools bring packages that change how others behave, such as jsonschema's checks of formats.
 .venv-tools/.ready:
@@ -127,6 +127,15 @@ sbom: .venv-tools/.ready ## Write reports/sbom.json: what the image installs, as
 .PHONY: audit
 audit: .venv-tools/.ready ## Ask for known holes in what the image installs
 	.venv-tools/bin/pip-audit --strict --require-hashes --disable-pip --requirement web_service/requirements.lock
+
+.venv-policy/.ready:
+	$(PYTHON_BASE) -m venv .venv-policy
+	.venv-policy/bin/python -m pip install --quiet --disable-pip-version-check checkov==3.3.30 zizmor==1.32.0
+	@touch $@
+
+.PHONY: policy
+policy: .venv-policy/.ready ## Check manifests, Dockerfiles and workflows against checkov's and zizmor's policies
+	tests/deploy/check_policy.sh
 
 # One process a core takes one file of tests at a time; each has servers and networks of its own.
 PYTEST = $(PYTHON) -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
@@ -152,4 +161,4 @@ format: $(READY) ## Format the code and mend what can be mended by itself
 
 .PHONY: clean
 clean: ## Remove .venv, reports and caches; the trained model stays
-	rm -rf .venv .venv-tools reports .pytest_cache .ruff_cache .mypy_cache *.egg-info
+	rm -rf .venv .venv-tools .venv-policy reports .pytest_cache .ruff_cache .mypy_cache *.egg-info

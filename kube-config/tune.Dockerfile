@@ -1,9 +1,10 @@
 # A worker of the search (make tune), for kube-config/tune-job.yaml. Built from the repository root:
 #   docker build --platform linux/amd64 -t digit_recognizer_tune:v1 -f kube-config/tune.Dockerfile .
 #
+# checkov:skip=CKV_DOCKER_2: A worker has an end, and Kubernetes starts it again if it fails. Nobody asks it how it is.
+#
 # It holds everything that training needs, TensorFlow among it: large, and not meant to serve.
-ARG PYTHON_IMAGE=python:3.11.15-slim-bookworm
-FROM ${PYTHON_IMAGE}
+FROM python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285
 
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \

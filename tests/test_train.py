@@ -119,7 +119,7 @@ def test_train_writes_a_network_that_takes_digits_for_digits(trained, slices):
     assert f"taken for digits    {acceptance['accepted_share']:.2%} of 166 training digits" in printed
     batch = make_batch(read_images(slices / "test.csv"))
     sure = np.eye(10, dtype=np.float32)[np.zeros(len(batch), int)]
-    assert classifier.judge(batch, sure).count(None) > 0.9 * len(batch)
+    assert classifier.find_reasons(batch, sure).count(None) > 0.9 * len(batch)
 
 
 def test_train_draws_its_reports(trained):

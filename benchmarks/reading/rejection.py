@@ -1,9 +1,9 @@
 """Measure what a model accepts as a digit and what it refuses: `python -m benchmarks.reading.rejection`.
 
 Writes rejection.csv here and docs/model-card/rejection.png. Needs Debian's package `dataset-fashion-mnist`, and
-`../shared/drawings`, which is no part of this project. Both are for measuring only: the model was taught on images made
-up by `digits.synthesis.negatives` alone. Images are verdicts as `POST /predict/image` judges them, where two networks
-read.
+`../shared/drawings`, which is no part of this project. Both are for measuring only: the model was trained on images
+that `digits.synthesis.negatives` made up. Images are accepted or rejected as `POST /predict/image` does it, with two
+networks.
 """
 
 import argparse

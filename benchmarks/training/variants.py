@@ -48,7 +48,7 @@ def build_stages(*stages: tuple[int, ...], dropout: float = 0.0) -> keras.Model:
 def fit_beside_peer(
     network: keras.Model, digits: LabelledImages, config: TrainingConfig, checkpoint: Path, resume: bool, verbose: int
 ) -> History:
-    """Train the network beside another, each taught half by the label and half by what the other answers.
+    """Train the network beside another, each trained half on the label and half on the probabilities of the other.
 
     Deep mutual learning (Zhang et al., arXiv 1706.00384). Takes what `fit_network` takes, but writes no checkpoint and
     resumes nothing; the other network is dropped at the end.
@@ -85,14 +85,14 @@ def _join_logits(*networks: keras.Model) -> keras.Model:
 
 
 def compute_mutual_loss(labels: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
-    """Return the sum of both networks' cross-entropies to what each is taught.
+    """Return the sum of both networks' cross-entropies to the targets of each.
 
     Args:
         labels: int64 `(n,)` or `(n, 1)`.
         logits: float32 `(n, 2, 10)`.
 
     Returns:
-        float32 `(n,)`, in nats. No network is taught through what it answers the other.
+        float32 `(n,)`, in nats. No gradient passes through the probabilities that are targets.
     """
     label = ops.one_hot(ops.reshape(labels, (-1, 1)), NUM_CLASSES)
     answer_of_other = ops.stop_gradient(ops.softmax(ops.flip(logits, axis=1)))

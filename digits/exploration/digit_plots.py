@@ -65,13 +65,13 @@ def draw_rows(rows: dict[str, Sequence[tuple[NDArray[Any], str]]]) -> Figure:
     """Draw rows of images.
 
     Args:
-        rows: Images `(28, 28)`, 0-255, each with its title, by the name of their row; equally many in each.
+        rows: Images `(28, 28)`, 0-255, each with its title, by the name of their row.
     """
-    num_columns = len(next(iter(rows.values())))
+    num_columns = max(map(len, rows.values()))
     figure = Figure((WIDTH, len(rows) * WIDTH / num_columns + 0.4), layout="constrained")
     for panels, (name, row) in zip(figure.subplots(len(rows), num_columns), rows.items(), strict=True):
         panels[0].set_ylabel(name, fontsize=8.5)
-        for axes, (image, title) in zip(panels, row, strict=True):
+        for axes, (image, title) in zip(panels, row, strict=False):
             draw_image(axes, image, title)
     return figure
 

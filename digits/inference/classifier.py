@@ -10,7 +10,7 @@ from digits.data.images import BATCH_SHAPE
 from digits.errors import ArtifactError, PixelError, ServingGraphError
 from digits.inference.artifact import Artifact, read_artifact
 from digits.inference.onnx_session import Predict, open_graph
-from digits.inference.rejection import Reason, Thresholds, judge, read_thresholds
+from digits.inference.rejection import Reason, Thresholds, find_reasons, read_thresholds
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class Classifier:
         """
         return None if self.compute_acceptance is None else self.compute_acceptance(batch)[:, 0]
 
-    def judge(self, batch: NDArray[np.float32], probabilities: NDArray[np.float32]) -> list[Reason | None]:
-        """Say of each image why it is not accepted as a digit: `blank`, `not_a_digit` or `ambiguous`.
+    def find_reasons(self, batch: NDArray[np.float32], probabilities: NDArray[np.float32]) -> list[Reason | None]:
+        """Find for each image why it is not accepted as a digit: `blank`, `not_a_digit` or `ambiguous`.
 
         Args:
             batch: float32 `(n, 28, 28, 1)` in [0, 1].
@@ -70,7 +70,7 @@ class Classifier:
         Returns:
             None for each image that is accepted. Without an acceptance network `not_a_digit` cannot be told.
         """
-        return judge(batch, probabilities, self.measure_acceptance(batch), self.thresholds)
+        return find_reasons(batch, probabilities, self.measure_acceptance(batch), self.thresholds)
 
 
 def load_classifier(path: Path, num_threads: int = 1) -> Classifier:

@@ -14,7 +14,7 @@ from digits.inference.classifier import Classifier
 from digits.inference.ctc import measure_single_digits
 from digits.inference.ensemble import combine_networks, read_without_doubt
 from digits.inference.line_reader import LineReader
-from digits.inference.rejection import Reason, judge
+from digits.inference.rejection import Reason, find_reasons
 from digits.preprocessing.digit_image import normalise_drawing
 from digits.preprocessing.line_image import frame_digits, make_line_batch
 
@@ -62,7 +62,7 @@ def _read_once(drawing: NDArray[np.uint8], classifier: Classifier, reader: LineR
     batch = make_batch(image[None])
     probabilities = _predict_with_both(image[None], batch, classifier, reader)
     acceptance = classifier.measure_acceptance(batch)
-    (reason,) = judge(batch, probabilities, acceptance, classifier.thresholds)
+    (reason,) = find_reasons(batch, probabilities, acceptance, classifier.thresholds)
     certainty = float(probabilities.max()) * (1.0 if acceptance is None else float(acceptance[0]))
     return DrawnDigit(image, probabilities[0], reason, certainty)
 
@@ -86,7 +86,7 @@ def read_digits(
     """
     batch = make_batch(images)
     probabilities = _predict_with_both(images, batch, classifier, reader)
-    return probabilities, classifier.judge(batch, probabilities)
+    return probabilities, classifier.find_reasons(batch, probabilities)
 
 
 def _predict_with_both(

@@ -24,7 +24,7 @@ from digits.inference.classifier import Classifier
 from digits.inference.ctc import decode
 from digits.inference.ensemble import combine_networks, read_without_doubt
 from digits.inference.onnx_session import Predict, open_graph
-from digits.inference.rejection import Reason, judge
+from digits.inference.rejection import Reason, find_reasons
 from digits.inference.segmentation import STROKE_INK, Box, segment_ink
 from digits.preprocessing.binarise import Ink
 from digits.preprocessing.digit_image import normalise_ink
@@ -173,7 +173,7 @@ def _add_classifier(
     weights = _CLASSIFIER_WEIGHT * (np.ones(len(batch)) if acceptance is None else acceptance)[:, None]
     together = combine_networks(probabilities, classifier.predict(batch), weights, _DOUBT, is_mean=False)
     if len(batch) == 1:
-        return together, judge(batch, together, acceptance, classifier.thresholds)
+        return together, find_reasons(batch, together, acceptance, classifier.thresholds)
     # In a line, a digit that touches others or was segmented badly need not look like a digit by itself.
     is_ambiguous = together.max(axis=1) < classifier.thresholds.confidence
     return together, ["ambiguous" if one else None for one in is_ambiguous.tolist()]

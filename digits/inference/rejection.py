@@ -49,13 +49,13 @@ def read_thresholds(provenance: Mapping[str, Any]) -> Thresholds:
         ) from error
 
 
-def judge(
+def find_reasons(
     batch: NDArray[np.float32],
     probabilities: NDArray[np.float32],
     acceptance: NDArray[np.float32] | None,
     thresholds: Thresholds,
 ) -> list[Reason | None]:
-    """Say of each image why it is not accepted as a digit.
+    """Find for each image why it is not accepted as a digit.
 
     Args:
         batch: float32 `(n, 28, 28, 1)` in [0, 1].

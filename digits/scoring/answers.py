@@ -86,7 +86,7 @@ def _answer_rows(job: Job, rows: Rows) -> tuple[pyarrow.Table, list[Fault]]:
         part = slice(start, start + _ROWS_AT_ONCE)
         batch = make_batch(rows.images[part])
         probabilities[part] = classifier.predict(batch)
-        reasons += classifier.judge(batch, probabilities[part])
+        reasons += classifier.find_reasons(batch, probabilities[part])
     return _make_digits(job, rows.ids, probabilities, reasons), list(rows.faults)
 
 

@@ -102,22 +102,17 @@ def add_serving_graph(path: Path) -> None:
         ArtifactError: If the file cannot be loaded, or graph and network do not agree.
     """
     network = load_network(path)
-    provenance, acceptance_graph = _read_what_to_keep(path)
-    write_artifact(path, network, provenance, make_batch(draw_one()[None]), acceptance_graph)
-
-
-def _read_what_to_keep(path: Path) -> tuple[Mapping[str, Any], bytes | None]:
-    """Return provenance and the rejector's graph."""
+    provenance: Mapping[str, Any] = {}
+    acceptance_graph = None
     try:
         artifact = read_artifact(path, allow_stale=True)
+        provenance, acceptance_graph = artifact.provenance, artifact.acceptance_graph
+        if artifact.is_stale:
+            # Everything else describes the weights before they were changed. The rejector does not depend on them.
+            provenance = {name: value for name, value in provenance.items() if name == "acceptance"}
     except ArtifactError as error:
         print(f"Only the network is kept: {error}", file=sys.stderr)
-        return {}, None
-    if not artifact.is_stale:
-        return artifact.provenance, artifact.acceptance_graph
-    # Everything else describes the weights before they were changed. The rejector does not depend on them.
-    kept = {name: value for name, value in artifact.provenance.items() if name == "acceptance"}
-    return kept, artifact.acceptance_graph
+    write_artifact(path, network, provenance, make_batch(draw_one()[None]), acceptance_graph)
 
 
 def main() -> None:

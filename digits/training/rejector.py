@@ -25,7 +25,7 @@ from digits.data.images import NUM_CLASSES, make_batch
 from digits.errors import end_in_one_line
 from digits.inference.artifact import read_artifact
 from digits.inference.onnx_session import Predict, compute_in_parts, open_graph
-from digits.inference.rejection import Thresholds, judge
+from digits.inference.rejection import Thresholds, find_reasons
 from digits.networks.classifier import count_multiply_adds
 from digits.networks.rejector import build_rejector
 from digits.synthesis.negatives import draw_any_digits, make_negatives
@@ -91,7 +91,7 @@ def train_rejector(
     graph, difference = export_graph(keras.Model(network.input, is_digit, name=network.name), batch[:500])
     acceptance = compute_in_parts(open_graph(graph, output_shape=(1,)), batch)[:, 0]
     thresholds = Thresholds(acceptance=float(np.quantile(acceptance, config.refused_share, method="lower")))
-    reasons = judge(batch, compute_in_parts(predict, batch), acceptance, thresholds)
+    reasons = find_reasons(batch, compute_in_parts(predict, batch), acceptance, thresholds)
     return graph, {
         "thresholds": asdict(thresholds),
         "accepted_share": reasons.count(None) / len(reasons),

@@ -4,9 +4,10 @@
 #   sudo apt-get install buildah debootstrap runc
 #   sudo tests/deploy/build_image.sh
 #
-# Buildah builds, on a base made here from Debian's packages and tagged as the Dockerfile names it; runc starts the
-# image with a read-only root, a /tmp, no capability and a network of its own. Then the image must become ready by its
-# own HEALTHCHECK, read row_data.json as a 1 and stop with exit code 0 on SIGTERM.
+# Buildah builds, on a base made here from Debian's packages. It has the Debian and the Python that the Dockerfile's tag
+# names, but is not Docker Hub's image of that digest. runc starts the image with a read-only root, a /tmp, no capability
+# and a network of its own. Then the image must become ready by its own HEALTHCHECK, read row_data.json as a 1 and stop
+# with exit code 0 on SIGTERM.
 #
 # The base is made once (about two minutes) and kept in $DIGITS_IMAGE_CACHE, by default ~/.cache/digits-image
 # (about 1 GB). Exit code 77: a tool is missing, nothing was tested.
@@ -15,7 +16,8 @@ set -euo pipefail
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cache=${DIGITS_IMAGE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/digits-image}
 dockerfile=$repository/web_service/Dockerfile
-base_tag=$(sed -n 's/^ARG PYTHON_IMAGE=//p' "$dockerfile")
+# python:3.13-slim-trixie@sha256:... -> python:3.13-slim-trixie
+base_tag=$(sed -n 's/^FROM \(python:[^@]*\)@.*/\1/p' "$dockerfile")
 image_tag=${IMAGE:-digit_recognizer:v1}
 name=digits-$$
 started_seconds=$SECONDS
@@ -49,13 +51,14 @@ trap clean_up EXIT
 
 make_base() {
     say "making $base_tag from Debian's packages"
-    local codename=${base_tag##*-slim-}
-    debootstrap --variant=minbase --include=python3.11,python3-pip "$codename" "$work/base" >"$work/debootstrap.log" 2>&1 \
+    local codename=${base_tag##*-slim-} version=${base_tag#python:}
+    local python=python${version%%-*}
+    debootstrap --variant=minbase --include="$python,python3-pip" "$codename" "$work/base" >"$work/debootstrap.log" 2>&1 \
         || { tail -20 "$work/debootstrap.log" >&2; die "debootstrap"; }
     rm -rf "$work"/base/usr/share/{doc,man,locale,info} "$work"/base/var/lib/apt/lists/* "$work"/base/var/cache/apt/*
     # Where the official image has them.
-    ln -s /usr/bin/python3.11 "$work/base/usr/local/bin/python"
-    ln -s /usr/bin/python3.11 "$work/base/usr/local/bin/python3"
+    ln -s "/usr/bin/$python" "$work/base/usr/local/bin/python"
+    ln -s "/usr/bin/$python" "$work/base/usr/local/bin/python3"
     storage from --name "$name-base" scratch >/dev/null
     storage add --quiet "$name-base" "$work/base" / >/dev/null
     storage config --env PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin --cmd python3 "$name-base"
@@ -82,9 +85,10 @@ write_pip_settings() {
 
 build() {
     write_pip_settings
+    sed 's/@sha256:[0-9a-f]*//' "$dockerfile" >"$work/Dockerfile"
     storage build --isolation chroot --format docker --pull-never --quiet \
         --volume "$work/pip.conf:/etc/pip.conf:ro" --volume "$work/certificates.pem:/run/certificates.pem:ro" \
-        --tag "$image_tag" --file "$dockerfile" "$repository" >"$work/build.log" 2>&1 \
+        --tag "$image_tag" --file "$work/Dockerfile" "$repository" >"$work/build.log" 2>&1 \
         || { tail -30 "$work/build.log" >&2; die "the build"; }
 }
 

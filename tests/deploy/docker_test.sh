@@ -7,6 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 docker=${DOCKER:-docker}
 image=${IMAGE:-digit_recognizer:v1}
 port=${PORT:-9696}
+platform=${PLATFORM:-linux/amd64}
 
 die() {
     echo "FAILED: $*" >&2
@@ -19,8 +20,8 @@ if ! command -v "$docker" >/dev/null; then
     exec tests/deploy/build_image.sh
 fi
 
-"$docker" build --platform linux/amd64 -t "$image" -f web_service/Dockerfile .
-container=$("$docker" run --detach --publish "127.0.0.1:$port:9696" \
+"$docker" build --platform "$platform" -t "$image" -f web_service/Dockerfile .
+container=$("$docker" run --detach --platform "$platform" --publish "127.0.0.1:$port:9696" \
     --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges "$image")
 trap '"$docker" rm --force "$container" >/dev/null' EXIT
 

@@ -13,8 +13,8 @@ import yaml
 
 from tests.conftest import ROOT
 
-# Each folder that `kubectl apply -k` is told to apply.
-ON_EKS = ("kube-config", "kube-overlays/production", "kube-overlays/tls", "kube-overlays/canary")
+# Each folder that `kubectl apply -k` is told to apply; test_components.py has production with its components.
+ON_EKS = ("kube-config", "kube-overlays/production")
 KUSTOMIZATIONS = (*ON_EKS, "kube-overlays/local")
 DEFAULT_IMAGE = "digit_recognizer:v1"
 
@@ -56,13 +56,13 @@ def read_cluster_version() -> str:
     return read_objects("kube-config/cluster.yaml")[0]["metadata"]["version"]
 
 
-def validate(found: Object) -> None:
-    """Check an object strictly against the schemas of the cluster's version.
+def validate(found: Object, version: str | None = None) -> None:
+    """Check an object strictly against the schemas of a version of Kubernetes, by default the cluster's.
 
     Raises:
         kubernetes_validate.ValidationError: If it is not valid.
     """
-    kubernetes_validate.validate(found, read_cluster_version(), strict=True)
+    kubernetes_validate.validate(found, version or read_cluster_version(), strict=True)
 
 
 def get_pod(deployment: Object) -> Object:
@@ -100,6 +100,11 @@ def read_entry_point_option(name: str) -> str:
     """Return the value of one of the command's options."""
     command = read_entry_point()
     return command[command.index(name) + 1]
+
+
+def read_environment(deployment: Object) -> dict[str, str]:
+    """Return the container's variables that have a value, not those from a Secret."""
+    return {one["name"]: one["value"] for one in get_container(deployment)["env"] if "value" in one}
 
 
 def read_service_attribute(service: Object, name: str) -> str | None:

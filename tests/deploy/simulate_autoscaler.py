@@ -33,7 +33,7 @@ class Setting:
     cpu_request: float = 0.5
     cpu_limit: float = 1.0
     requests_per_core_second: float = 1000
-    start_seconds: int = 90
+    start_seconds: int = 390
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,8 @@ def test_container_states_requests_and_limits(deployments: list[dict]) -> None:
     for deployment in deployments:
         resources = get_container(deployment)["resources"]
         assert resources["requests"].keys() == resources["limits"].keys() == {"cpu", "memory"}
+        # What a pod may take is kept free for it, so a node never runs out of memory.
+        assert resources["requests"]["memory"] == resources["limits"]["memory"]
 
 
 def test_container_has_all_three_probes_with_timeouts(deployments: list[dict]) -> None:
@@ -79,10 +81,22 @@ def test_rollout_never_has_fewer_pods_than_before(deployments: list[dict]) -> No
         assert strategy["rollingUpdate"]["maxUnavailable"] == 0
 
 
-def test_pods_spread_over_zones_and_hosts(deployments: list[dict]) -> None:
+def test_pods_spread_over_zones(deployments: list[dict]) -> None:
     for deployment in deployments:
         keys = [one["topologyKey"] for one in get_pod(deployment)["topologySpreadConstraints"]]
-        assert keys == ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
+        assert keys[0] == "topology.kubernetes.io/zone"
+
+
+def test_production_wishes_for_nothing_that_karpenter_would_demand() -> None:
+    """Karpenter treats a wish as a demand first, and would start a node for each pod."""
+    (zones,) = get_pod(get_only(render("kube-overlays/production"), "Deployment"))["topologySpreadConstraints"]
+    assert zones["whenUnsatisfiable"] == "DoNotSchedule"
+
+
+def test_production_runs_on_both_processors() -> None:
+    assert get_pod(get_only(render("kube-overlays/production"), "Deployment"))["nodeSelector"] == {
+        "kubernetes.io/os": "linux"
+    }
 
 
 @pytest.mark.parametrize("folder", ON_EKS)

@@ -64,8 +64,8 @@ def test_image_runs_the_command_as_the_jobs_user_on_the_services_base(job: dict)
     context = get_pod(job)["securityContext"]
     assert 'ENTRYPOINT ["python", "-m", "digits.exploration.search"]' in text
     assert f"USER {context['runAsUser']}:{context['runAsGroup']}" in text
-    (base,) = re.findall(r"^ARG PYTHON_IMAGE=.*$", text, re.MULTILINE)
-    assert base in (ROOT / "web_service" / "Dockerfile").read_text()
+    (base,) = re.findall(r"^FROM .*$", text, re.MULTILINE)
+    assert f"{base} AS base" in (ROOT / "web_service" / "Dockerfile").read_text()
 
 
 def test_image_is_built_from_an_allow_list_of_what_is_copied() -> None:

@@ -51,7 +51,7 @@ def test_shipped_model_was_trained_by_the_default_command_on_the_committed_digit
 
 def test_shipped_model_accepts_nearly_all_of_the_test_digits(classifier, digits_to_read):
     batch = make_batch(digits_to_read.images)
-    reasons = classifier.judge(batch, classifier.predict(batch))
+    reasons = classifier.find_reasons(batch, classifier.predict(batch))
     assert reasons.count(None) >= 0.995 * len(batch)
 
 

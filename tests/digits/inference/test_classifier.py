@@ -64,7 +64,7 @@ def test_classifier_with_a_rejector_refuses_what_it_rejects(
     classifier = load_classifier(artifact_with_rejector)
     acceptance = classifier.measure_acceptance(small_batch[:3])
     np.testing.assert_allclose(acceptance, tiny_rejector.predict(small_batch[:3], verbose=0)[:, 0], atol=1e-5)
-    assert classifier.judge(small_batch[:3], classifier.predict(small_batch[:3])) == ["not_a_digit"] * 3
+    assert classifier.find_reasons(small_batch[:3], classifier.predict(small_batch[:3])) == ["not_a_digit"] * 3
 
 
 def test_classifier_without_a_rejector_still_refuses_blanks(
@@ -74,7 +74,7 @@ def test_classifier_without_a_rejector_still_refuses_blanks(
     batch = np.concatenate([small_batch[:1], np.zeros_like(small_batch[:1])])
     sure = np.eye(10, dtype=np.float32)[:2]
     assert classifier.measure_acceptance(batch) is None
-    assert classifier.judge(batch, sure) == [None, "blank"]
+    assert classifier.find_reasons(batch, sure) == [None, "blank"]
 
 
 @pytest.mark.parametrize("name", ["acceptance", "confidence"])

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from digits.data.images import draw_one, make_batch
 from digits.errors import ArtifactError
-from digits.inference.rejection import Thresholds, judge, read_thresholds
+from digits.inference.rejection import Thresholds, find_reasons, read_thresholds
 from tests.wordings import quote, wording
 
 SURE = np.array([[0.99, 0.01, *[0] * 8]], np.float32)
@@ -15,15 +15,15 @@ SHARED = np.array([[0.45, 0.45, 0.1, *[0] * 7]], np.float32)
 DIGIT = make_batch(draw_one()[None])
 
 
-def judge_one(
+def find_reason(
     batch: NDArray[np.float32], probabilities: NDArray[np.float32] = SURE, acceptance: float | None = 0.9
 ) -> str | None:
     acceptances = None if acceptance is None else np.array([acceptance], np.float32)
-    return judge(batch, probabilities, acceptances, Thresholds(acceptance=0.6, confidence=0.5))[0]
+    return find_reasons(batch, probabilities, acceptances, Thresholds(acceptance=0.6, confidence=0.5))[0]
 
 
 def test_judge_digit_is_accepted() -> None:
-    assert judge_one(DIGIT) is None
+    assert find_reason(DIGIT) is None
 
 
 def draw_dot() -> NDArray[np.uint8]:
@@ -44,24 +44,24 @@ def draw_dot() -> NDArray[np.uint8]:
     ids=["nothing", "ink all over", "grey", "faint noise", "a dot"],
 )
 def test_judge_blank(image: NDArray[np.uint8]) -> None:
-    assert judge_one(make_batch(image[None])) == "blank"
+    assert find_reason(make_batch(image[None])) == "blank"
 
 
 def test_judge_low_acceptance_is_no_digit() -> None:
-    assert judge_one(DIGIT, acceptance=0.59) == "not_a_digit"
+    assert find_reason(DIGIT, acceptance=0.59) == "not_a_digit"
 
 
 def test_judge_shared_probabilities_are_ambiguous() -> None:
-    assert judge_one(DIGIT, SHARED) == "ambiguous"
+    assert find_reason(DIGIT, SHARED) == "ambiguous"
 
 
 def test_judge_no_digit_goes_before_ambiguous() -> None:
-    assert judge_one(DIGIT, SHARED, acceptance=0.1) == "not_a_digit"
+    assert find_reason(DIGIT, SHARED, acceptance=0.1) == "not_a_digit"
 
 
 def test_judge_without_acceptance_tells_blank_and_ambiguous() -> None:
     blank = np.zeros_like(DIGIT)
-    assert [judge_one(DIGIT, SURE, None), judge_one(DIGIT, SHARED, None), judge_one(blank, SURE, None)] == [
+    assert [find_reason(DIGIT, SURE, None), find_reason(DIGIT, SHARED, None), find_reason(blank, SURE, None)] == [
         None,
         "ambiguous",
         "blank",
@@ -70,7 +70,7 @@ def test_judge_without_acceptance_tells_blank_and_ambiguous() -> None:
 
 def test_judge_each_of_several_on_its_own() -> None:
     batch, probabilities = np.concatenate([DIGIT, 0 * DIGIT, DIGIT]), np.concatenate([SURE, SURE, SHARED])
-    assert judge(batch, probabilities, np.ones(3, np.float32), Thresholds()) == [None, "blank", "ambiguous"]
+    assert find_reasons(batch, probabilities, np.ones(3, np.float32), Thresholds()) == [None, "blank", "ambiguous"]
 
 
 def test_read_thresholds_of_a_training_run() -> None:

@@ -72,5 +72,5 @@ def read_pixels(classifier: Classifier, pixels: Pixels, parse_seconds: float) ->
         images = slice(start, start + _IMAGES_AT_ONCE)
         batch = make_batch(pixels[images])
         probabilities[images] = classifier.predict(batch)
-        reasons += classifier.judge(batch, probabilities[images])
+        reasons += classifier.find_reasons(batch, probabilities[images])
     return Reading(measure_moments(pixels), probabilities, reasons, parse_seconds, perf_counter() - started)

@@ -68,9 +68,9 @@ async def _receive_picture(request: Request, state: ServiceState) -> Callable[[]
 
 def _read_digit(state: ServiceState, decode: Callable[[], Picture]) -> tuple[Pixels, Reading]:
     started = perf_counter()
-    drawing = decode().luminance
+    luminance = decode().luminance
     decoded = perf_counter()
-    drawn = read_drawing(drawing, state.classifier, state.line_reader)
+    drawn = read_drawing(luminance, state.classifier, state.line_reader)
     moments = measure_moments(drawn.image.reshape(1, NUM_PIXELS))
     seconds = perf_counter() - decoded
     return drawn.image, Reading(moments, drawn.probabilities[None], [drawn.reason], decoded - started, seconds)
