@@ -6,8 +6,8 @@ DigitsError
     │   ├── PixelError      a row or an image breaks the 28x28 contract
     │   └── DrawingError    an image file cannot be read as one picture
     ├── TableError          a table in Kaggle's layout has a wrong header, row or cell
-    ├── DatasetError        a file cannot be read as labelled digits
-    ├── ConfigurationError  a setting of training or serving is impossible
+    ├── DatasetError        a file cannot be read as digits
+    ├── ConfigurationError  a setting is impossible
     ├── CheckpointError     `--resume` found nothing that belongs to this run
     ├── ScoringError        an input of bulk scoring cannot be used, or an output belongs to another run
     └── ArtifactError       an .h5 is broken, foreign or unsafe
@@ -78,11 +78,11 @@ class TableError(InvalidInputError):
 
 
 class DatasetError(InvalidInputError):
-    """A CSV cannot be read as labelled digits; the message names file, row and column."""
+    """A CSV cannot be read as digits; the message names file, row and column."""
 
 
 class ConfigurationError(InvalidInputError):
-    """A setting of training or serving is impossible."""
+    """A setting is impossible."""
 
 
 class CheckpointError(InvalidInputError):

@@ -1,3 +1,3 @@
-"""What a pixel, an image and a file are. Every other room may import this one; it imports `errors` alone."""
+"""What a pixel, an image and a file are. Every room but `errors` may import this one; it imports `errors` alone."""
 
 __all__ = ["dataset", "files", "image_file", "images", "kaggle_csv", "pixel_json"]

@@ -1,6 +1,7 @@
 """Train a network for a few minutes, to compare it with others; `training.classifier` trains the shipped model.
 
-The batches are those of the shipped model's training. The learning rate falls from its first value to zero as a cosine.
+The batches are made as for the shipped model, without disturbance and stroke variants. The learning rate falls from its
+first value to zero as a cosine.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""From an .h5 to answers, with no TensorFlow in reach. Imports `data` and `preprocessing`; the service imports it."""
+"""From an .h5 to answers, with no TensorFlow in reach. Imports `errors`, `data`, `preprocessing`."""
 
 __all__ = [
     "artifact",

@@ -27,7 +27,7 @@ def combine_networks(
         second: The same of the other network.
         weights: `(n, 1)`, what the second counts beside the first.
         doubt: Added to every probability, so that neither network can rule a digit out.
-        is_mean: Take the weighted geometric mean, and not the product, which is surer of itself.
+        is_mean: Return the weighted geometric mean. If false, return the product, whose probabilities are more extreme.
 
     Returns:
         float32 `(n, 10)`, rows sum to 1.

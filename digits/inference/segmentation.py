@@ -21,7 +21,7 @@ STROKE_INK = 0.3
 _SIDE_STEP_COST = 0.03  # A step to the side; 33 of them cost as much as a pixel of ink.
 _HOLE_COST = 1.0  # A pixel of enclosed paper.
 _ASIDE_COST = 0.4  # A path close to a digit, times the height of the line in pixels.
-_AS_CHEAP = 0.02  # Paths that cost so much more than the cheapest are as good.
+_AS_CHEAP = 0.02  # Paths within this cost of the cheapest path count as equal.
 _TALL = 0.5  # A component beside a digit that is lower than this share of its height is a stop or a dash.
 _SPECK = 0.1  # A component below this share of the largest one's area is a speck.
 

@@ -1,1 +1,1 @@
-"""Defines the networks in Keras, a function each. Imports `data` and `preprocessing` for their shapes."""
+"""Defines the networks in Keras, a function each. Imports `errors`, `data` and `preprocessing`."""

@@ -95,7 +95,7 @@ def _fill_outline(drawing: NDArray[np.uint8]) -> NDArray[np.uint8]:
         sides = np.array([count_levels(side) for side in _list_sides(inside)])
         if not all(_is_outline(side, median) for side in sides):
             break
-    # Otherwise the outline is paper, around a digit that fills more than half of the picture.
+    # If the inside differs from the median, the outline is the paper around a large digit, and stays.
     is_paper_inside = abs(find_level(sides.sum(axis=0), 0.5) - median) <= _EVEN_LEVELS
     return np.pad(inside, width_outside, "edge") if width_outside and is_paper_inside else drawing
 

@@ -29,7 +29,7 @@ def find_printed(labels: Labels, is_written: Mask, has_frames: bool = True) -> l
     level = [piece for piece in _list_crossing(labels) if _measure_extent(labels == piece) < _LINE_SHARE * height]
     upright = [piece for piece in _list_crossing(turned) if _measure_extent(turned == piece) < _MARGIN_SHARE * height]
     frames = _find_frames(labels, is_written) if has_frames else []
-    # In a picture that is cut close to its digits a 1 is as high as the picture, and so are the other digits.
+    # A 1 spans a picture that is cut close to its digits, and so do the others; only beside lower ink is it a line.
     rest = is_written.copy()
     rest[level + upright + frames] = False
     written = rest[labels]

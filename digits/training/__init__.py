@@ -1,1 +1,1 @@
-"""Fits the networks, measures them and writes their artifacts. It may import every room but `exploration`."""
+"""Fits and measures the networks and writes their artifacts. May import every room but `exploration` and `scoring`."""

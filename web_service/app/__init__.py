@@ -1,1 +1,1 @@
-"""The web service: one handwritten digit in, its reading out."""
+"""The web service: images and pictures of handwritten digits in, readings out."""

@@ -1,4 +1,4 @@
-"""The limits that every request meets first: the key, the number of requests in flight, and the time for its body."""
+"""The limits that a request meets first: the key, the number in flight (not of health paths), its body's time."""
 
 import asyncio
 import hmac
@@ -97,7 +97,7 @@ class Exchange:
         num_bytes = len(message.get("body", b""))
         self._num_bytes += num_bytes
         self._limits.num_body_bytes += num_bytes
-        # A body that is alone has a limit of its own.
+        # If this is the only body in flight, the limit of its route applies instead.
         if self._limits.num_body_bytes > max(self._settings.max_in_flight_bytes, self._num_bytes):
             self.release()
             raise ServiceError("overloaded", limit=self._settings.max_in_flight_bytes, unit="bytes")

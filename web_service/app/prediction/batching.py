@@ -1,7 +1,7 @@
 """Dynamic batching: the images of requests that are there at the same time are read together.
 
-No request waits for others to come: what was parsed in one turn of the event loop is read in the next. A single image
-would bring the networks' weights into the processor's cache for itself; many images share them.
+No request waits for others to come: what was parsed in one turn of the event loop is read in the next. Reading
+many images together loads the networks' weights into the processor's cache once for all of them.
 """
 
 import asyncio

@@ -16,8 +16,8 @@ from digits.inference.line_reader import LineReader, load_line_reader, read_numb
 logger = logging.getLogger("uvicorn.error")
 
 KNOWN_DIGIT = 1
-# The status with which uvicorn itself ends when an application cannot start. Its parent process starts no worker anew
-# that ended so.
+# The status with which uvicorn itself ends when an application cannot start. Its parent process does not
+# restart a worker that ends with this status.
 _EXIT_STATUS = 3
 
 

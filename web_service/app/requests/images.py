@@ -38,7 +38,7 @@ def parse_json_images(body: bytes | bytearray) -> Pixels:
 
 
 def parse_csv_images(body: bytes | bytearray) -> Pixels:
-    """Parse a table in the layout of Kaggle's test.csv to pixels, float32 `(n, 784)`, 0-255.
+    """Parse a table in the layout of Kaggle's test.csv to pixels, uint8 `(n, 784)`, 0-255.
 
     Raises:
         ServiceError: If the body is not text.
