@@ -28,7 +28,7 @@ def metered_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]
 def read(server: Server) -> Samples:
     """Return `{(name, label value, ...): value}`, the labels sorted by name."""
     answer = server.request("GET", "/metrics")
-    assert answer.status == 200
+    assert answer.status == 200, server.log
     assert answer.headers["content-type"].startswith("text/plain; version=")
     families = text_string_to_metric_families(answer.body.decode())
     return {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
@@ -177,6 +177,14 @@ def test_metrics_of_a_killed_worker_stay_but_for_what_it_had_in_flight(tmp_path:
             next(None for _ in attempt() if server.log.count("is ready:") == 4)
         samples = next(found for _ in attempt() if (found := read(server))["digits_http_requests_in_flight",] == 1)
         assert samples["digits_http_requests_total", "POST", "/predict", "200"] == 1
+
+
+def test_metrics_are_answered_while_a_worker_makes_its_files(tmp_path: Path, row: dict[str, Any]) -> None:
+    with serve(tmp_path, PROMETHEUS_MULTIPROC_DIR=str(tmp_path)) as server:
+        server.post(row)
+        # This is what a worker leaves between opening a file and giving it its size.
+        (tmp_path / "counter_1.db").touch()
+        assert read(server)["digits_http_requests_total", "POST", "/predict", "200"] == 1
 
 
 def test_metrics_folder_of_a_server_that_has_ended_is_removed(tmp_path: Path) -> None:

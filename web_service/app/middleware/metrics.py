@@ -6,8 +6,10 @@ Several workers count into files that they share, so that a scrape of any of the
 import asyncio
 from collections import Counter as Tally
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -15,7 +17,12 @@ from fastapi import FastAPI
 from numpy.typing import NDArray
 
 from app.errors.refusals import ErrorCode
-from app.middleware.metrics_folder import find_metrics_folder, list_dead_workers, share_metrics_folder
+from app.middleware.metrics_folder import (
+    find_metrics_folder,
+    list_dead_workers,
+    list_filled_files,
+    share_metrics_folder,
+)
 from app.prediction.reading import Reading
 from digits.data.images import NUM_CLASSES
 from digits.inference.artifact import Artifact
@@ -26,6 +33,7 @@ from digits.inference.rejection import Reason
 share_metrics_folder()
 import prometheus_client  # noqa: E402
 from prometheus_client import Counter, Gauge, Histogram, Summary  # noqa: E402
+from prometheus_client.metrics_core import Metric  # noqa: E402
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead  # noqa: E402
 
 METRICS_TYPE = prometheus_client.CONTENT_TYPE_LATEST
@@ -65,6 +73,14 @@ class BatchSummary(Summary):
         """Count values, float `(n,)`."""
         self._count.inc(len(values))
         self._sum.inc(float(values.sum(dtype=np.float64)))
+
+
+class _SharedFiles(MultiProcessCollector):
+    """What the workers share, but for files that one has just made and not yet filled: the package cannot read them."""
+
+    def collect(self) -> list[Metric]:
+        merged: list[Metric] = list(self.merge(list_filled_files(Path(self._path))))  # type: ignore[no-untyped-call]
+        return merged
 
 
 class Metrics:
@@ -135,9 +151,11 @@ class Metrics:
         if folder is None:
             return prometheus_client.generate_latest(self._registry)
         for pid in list_dead_workers(folder):
-            mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]  # as the package has it
+            # Another worker may remove them at the same time.
+            with suppress(FileNotFoundError):
+                mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]  # as the package has it
         shared = prometheus_client.CollectorRegistry()
-        MultiProcessCollector(shared, folder)  # type: ignore[no-untyped-call]  # as the package has it
+        shared.register(_SharedFiles(None, folder))  # type: ignore[no-untyped-call]  # as the package has it
         return prometheus_client.generate_latest(shared)
 
     def _describe_model(self, artifact: Artifact) -> None:

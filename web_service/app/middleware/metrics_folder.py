@@ -44,6 +44,18 @@ def list_dead_workers(folder: Path) -> set[int]:
     return {pid for path in folder.glob("gauge_live*.db") if not _is_alive(pid := int(path.stem.rpartition("_")[2]))}
 
 
+def list_filled_files(folder: Path) -> list[str]:
+    """Return the paths of the metrics in the folder, without files that a worker has just made and not yet filled."""
+    return [str(path) for path in folder.glob("*.db") if _is_filled(path)]
+
+
+def _is_filled(path: Path) -> bool:
+    # Another worker may remove the gauges of one that has ended.
+    with suppress(FileNotFoundError):
+        return path.stat().st_size > 0
+    return False
+
+
 def _remove_stale_folders(own: Path) -> None:
     """Remove the folders of servers that have ended, and of an earlier server with the process id of this one."""
     for path in own.parent.glob(f"{_PREFIX}-*-*"):
