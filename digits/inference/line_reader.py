@@ -28,7 +28,7 @@ from digits.inference.rejection import Reason, find_reasons
 from digits.inference.segmentation import STROKE_INK, Box, segment_ink
 from digits.preprocessing.binarise import Ink
 from digits.preprocessing.digit_image import normalise_ink
-from digits.preprocessing.line_image import LINE_HEIGHT, FramedLine, frame_line, make_line_batch
+from digits.preprocessing.line_image import LINE_HEIGHT, FramedLine, frame_ink, frame_line, make_line_batch
 
 _CLASSIFIER_WEIGHT = 0.6  # The most that the classifier weighs beside the line network.
 _CERTAIN = 0.9  # If every digit has this confidence, the drawing is read once only.
@@ -119,6 +119,15 @@ def _find_least_confidence(found: Sequence[ReadDigit]) -> float:
 def _read_once(drawing: NDArray[np.uint8], reader: LineReader, classifier: Classifier) -> list[ReadDigit]:
     factor = max(ceil(sqrt(drawing.size / _WORKING_PIXELS)), ceil(max(drawing.shape) / _LONGEST_SIDE))
     line = frame_line(np.asarray(Image.fromarray(drawing).reduce(factor)) if factor > 1 else drawing)
+    return _read_framed(line, factor, drawing.shape, reader, classifier)
+
+
+def read_ink(contrast, reader: LineReader, classifier: Classifier) -> list[ReadDigit]:
+    """Read a line whose ink is told from the paper, float32 `(height, width)` in [0, 1]."""
+    return _read_framed(frame_ink(contrast), 1, contrast.shape, reader, classifier)
+
+
+def _read_framed(line, factor, shape, reader, classifier):
     if line is None:
         return []
     line, steps, probabilities = _read_line(line, reader)
@@ -129,7 +138,7 @@ def _read_once(drawing: NDArray[np.uint8], reader: LineReader, classifier: Class
     parts = [parts[index] for index in chosen]
     images = np.array([normalise_ink(ink) for ink, _ in parts])
     probabilities, reasons = _add_classifier(make_batch(images), probabilities[chosen], classifier)
-    boxes = [_enlarge(box, factor, drawing.shape) for _, box in parts]
+    boxes = [_enlarge(box, factor, shape) for _, box in parts]
     return [ReadDigit(*one) for one in zip(images, boxes, probabilities, reasons, strict=True)]
 
 

@@ -77,7 +77,12 @@ def draw_targets(digits: tf.Tensor, ink: tf.Tensor) -> tf.Tensor:
     strongest = tf.argmax(marks, axis=0)
     mark = tf.reduce_max(marks, axis=0)
     # The place nearest to a middle is marked in full, though the middle lies beside the place's own.
-    is_middle = tf.reduce_any((label >= 0) & (tf.abs(places[None, None, :] - x) <= STRIDE / 2) & (tf.abs(places[None, :, None] - y) <= STRIDE / 2), axis=0)
+    is_middle = tf.reduce_any(
+        (label >= 0)
+        & (tf.abs(places[None, None, :] - x) <= STRIDE / 2)
+        & (tf.abs(places[None, :, None] - y) <= STRIDE / 2),
+        axis=0,
+    )
     mark = tf.where(is_middle, 1.0, mark)
     near = tf.gather(digits, strongest)
     sizes = to_shares(tf.maximum(near[..., 2:4], 1.0), tf.math.log)
@@ -89,7 +94,9 @@ def draw_targets(digits: tf.Tensor, ink: tf.Tensor) -> tf.Tensor:
 def measure_page_loss(targets: Any, scores: Any) -> Any:
     """Return the loss of each page, `(n,)`: focal loss of the middles, cross-entropies of ink and labels, size errors."""
     axes = (1, 2)
-    mark, sizes, ink, label, is_near = (targets[..., part] for part in (slice(0, 1), slice(1, 3), slice(3, 7), slice(7, 8), slice(8, 9)))
+    mark, sizes, ink, label, is_near = (
+        targets[..., part] for part in (slice(0, 1), slice(1, 3), slice(3, 7), slice(7, 8), slice(8, 9))
+    )
     num_near = ops.maximum(ops.sum(is_near, axis=(1, 2, 3)), 1.0)
     num = ops.maximum(ops.sum(ops.cast(mark == 1.0, "float32"), axis=(1, 2, 3)), 1.0)
     centre = scores[..., CENTRE]

@@ -62,7 +62,16 @@ def frame_line(drawing: NDArray[np.uint8]) -> FramedLine | None:
         The line, or None if there is no ink.
     """
     contrast, light = measure_contrast(drawing)
-    ink = keep_line_strokes(contrast, light)
+    return _frame(contrast, keep_line_strokes(contrast, light))
+
+
+def frame_ink(contrast: Ink) -> FramedLine | None:
+    """Find the line in the contrast of its ink alone, float32 `(height, width)` in [0, 1]."""
+    full = float(np.quantile(contrast[contrast > 0.05], 0.8)) if (contrast > 0.05).any() else 1.0
+    return _frame(contrast, (contrast / full).clip(0, 1))
+
+
+def _frame(contrast: Ink, ink: Ink) -> FramedLine | None:
     rows, columns = (np.flatnonzero((ink > _INK).any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         return None

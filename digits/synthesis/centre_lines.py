@@ -37,7 +37,9 @@ def _enlarge(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     for axis in (1, 2):
         before, after = (np.roll(wide, shift, axis) for shift in (1, -1))
         wide = np.stack([(3 * wide + before) / 4, (3 * wide + after) / 4], axis + 1)
-        wide = wide.reshape([SIZE * _SCALE if place == axis else wide.shape[0] if place == 0 else -1 for place in range(3)])
+        wide = wide.reshape(
+            [SIZE * _SCALE if place == axis else wide.shape[0] if place == 0 else -1 for place in range(3)]
+        )
     return wide
 
 

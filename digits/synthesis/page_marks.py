@@ -44,7 +44,9 @@ def print_words(sheet: Sheet, random: np.random.Generator) -> None:
     size = float(np.exp(random.uniform(np.log(7), np.log(34))))
     level = to_level(random.uniform(0.4, 1))
     for _ in range(int(random.integers(1, 9))):
-        words = ["".join(random.choice(_ALPHABET, int(random.integers(1, 10)))) for _ in range(int(random.integers(1, 5)))]
+        words = [
+            "".join(random.choice(_ALPHABET, int(random.integers(1, 10)))) for _ in range(int(random.integers(1, 5)))
+        ]
         text = " ".join(words)
         mask = _print(text, round(size * SCALE))
         width, height = mask.width / SCALE, mask.height / SCALE
@@ -73,7 +75,10 @@ def _load_font(size: int) -> ImageFont.FreeTypeFont:
 def _paste(sheet: Sheet, mask: Image.Image, left: float, top: float, level: int) -> None:
     """Lay a mask, at twice its size, onto the sheet as the camera sees it."""
     # Leads from the canvas's pixels to the mask's.
-    shrink, place = np.diag([1 / SCALE, 1 / SCALE, 1.0]), np.array([[SCALE, 0, -left * SCALE], [0, SCALE, -top * SCALE], [0, 0, 1.0]])
+    shrink, place = (
+        np.diag([1 / SCALE, 1 / SCALE, 1.0]),
+        np.array([[SCALE, 0, -left * SCALE], [0, SCALE, -top * SCALE], [0, 0, 1.0]]),
+    )
     back = place @ np.linalg.inv(sheet.view) @ shrink
     coefficients = (back / back[2, 2]).ravel()[:8].tolist()
     seen = mask.transform(sheet.marks.size, Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BILINEAR)

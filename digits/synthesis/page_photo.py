@@ -10,6 +10,7 @@ from digits.data.images import MAX_PIXEL
 from digits.synthesis.page_sheet import PAGE_SIDE, SCALE, Sheet
 
 Greys = NDArray[np.float32]
+_LARGE = 40  # Pixels: such a digit can be read in a picture of a fifth of the size.
 _ROWS, _COLUMNS = np.indices((PAGE_SIDE, PAGE_SIDE), np.float32) / PAGE_SIDE - 0.5
 
 
@@ -17,9 +18,9 @@ def photograph(sheet: Sheet, random: np.random.Generator, is_on_desk: bool) -> N
     """Return the picture, uint8 `(256, 256)`, luminance."""
     digits, marks = (np.asarray(canvas.reduce(SCALE), np.float32) / MAX_PIXEL for canvas in (sheet.digits, sheet.marks))
     kind = random.random()
-    if kind < 0.16 and not is_on_desk:
+    if kind < 0.24 and not is_on_desk:
         return _scan(np.maximum(digits, marks), random)
-    contrast = random.uniform(0.12, 0.3) if random.random() < 0.2 else random.uniform(0.3, 0.97)
+    contrast = random.uniform(0.15, 0.3) if random.random() < 0.2 else random.uniform(0.3, 0.97)
     if random.random() < 0.3:
         digits = digits * _draw_pressure(random)
     ink = 1 - (1 - contrast * digits) * (1 - random.uniform(0.5, 1.1) * min(contrast, 0.85) * marks)
@@ -29,13 +30,14 @@ def photograph(sheet: Sheet, random: np.random.Generator, is_on_desk: bool) -> N
     picture = paper * (1 - ink)
     if is_on_desk:
         inside = _draw_outline(sheet, random)
-        desk = random.uniform(0.05, 0.8) + random.uniform(0.02, 0.2) * _draw_grain(random)
-        picture = inside * picture + (1 - inside) * desk * _draw_light(random)
+        picture = inside * picture + (1 - inside) * _draw_desk(random) * _draw_light(random)
     if random.random() < 0.3:
         picture = picture * _draw_shadow(random)
     if random.random() < 0.12:
         picture = _cover(picture, random)
-    return _take(picture, random.choice([0.003, 0.015, 0.04]) * _fade(contrast), random)
+    # A picture of few pixels shows large digits that are blurred.
+    is_large = min((height for *_, height, _ in sheet.written), default=0) > _LARGE
+    return _take(picture, random.choice([0.003, 0.015, 0.04]) * _fade(contrast), is_large, random)
 
 
 def _scan(ink: Greys, random: np.random.Generator) -> NDArray[np.uint8]:
@@ -81,6 +83,18 @@ def _draw_outline(sheet: Sheet, random: np.random.Generator) -> Greys:
     return np.asarray(mask.filter(ImageFilter.GaussianBlur(random.uniform(0.3, 1.2))), np.float32) / MAX_PIXEL
 
 
+def _draw_desk(random: np.random.Generator) -> Greys:
+    """Return a desk or a floor with its grain, some with joints."""
+    desk = random.uniform(0.05, 0.8) + random.uniform(0.02, 0.2) * _draw_grain(random)
+    if random.random() < 0.4:
+        joints = Image.new("L", (PAGE_SIDE, PAGE_SIDE))
+        for _ in range(int(random.integers(1, 5))):
+            ends = random.uniform(-0.2, 1.2, 4) * PAGE_SIDE
+            ImageDraw.Draw(joints).line(ends.tolist(), fill=MAX_PIXEL, width=int(random.integers(1, 4)))
+        desk = desk * (1 - random.uniform(0.2, 0.9) * np.asarray(joints, np.float32) / MAX_PIXEL)
+    return desk
+
+
 def _draw_shadow(random: np.random.Generator) -> Greys:
     """Return the light beside a shadow with an edge that is soft or sharp."""
     turns = np.sort(random.uniform(0, 2 * np.pi, 6))
@@ -102,7 +116,15 @@ def _cover(picture: Greys, random: np.random.Generator) -> Greys:
     if random.random() < 0.5:
         draw.ellipse((place - length / 3, -depth, place + length / 3, depth), fill=MAX_PIXEL)
     else:
-        draw.polygon([(place - length, -9), (place + length, -9), (place + length, random.uniform(0, depth)), (place - length, depth)], fill=MAX_PIXEL)
+        draw.polygon(
+            [
+                (place - length, -9),
+                (place + length, -9),
+                (place + length, random.uniform(0, depth)),
+                (place - length, depth),
+            ],
+            fill=MAX_PIXEL,
+        )
     turned = mask.rotate(int(random.integers(4)) * 90).filter(ImageFilter.GaussianBlur(random.uniform(0.3, 1.5)))
     cover = np.asarray(turned, np.float32) / MAX_PIXEL
     return picture * (1 - cover) + cover * random.uniform(0, 0.9) * (1 + 0.1 * _draw_grain(random))
@@ -113,12 +135,15 @@ def _fade(contrast: float) -> float:
     return min(2.5 * contrast, 1)
 
 
-def _take(picture: Greys, noise: float, random: np.random.Generator) -> NDArray[np.uint8]:
+def _take(picture: Greys, noise: float, is_large: bool, random: np.random.Generator) -> NDArray[np.uint8]:
     """Expose, blur and store the picture."""
     picture = picture + random.normal(0, noise, picture.shape)
     levels = Image.fromarray(np.rint(picture.clip(0, 1) * MAX_PIXEL).astype(np.uint8))
     if random.random() < 0.6:
         levels = levels.filter(ImageFilter.GaussianBlur(random.uniform(0.2, 1.3)))
+    if is_large and random.random() < 0.25:
+        small = levels.reduce(int(random.integers(2, 6)))
+        levels = small.resize(levels.size, Image.Resampling.BICUBIC)
     if random.random() < 0.3:
         stored = io.BytesIO()
         levels.save(stored, "JPEG", quality=int(random.integers(25, 90)))

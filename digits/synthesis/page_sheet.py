@@ -59,7 +59,10 @@ class Sheet:
             pen: The pen's width, on the sheet.
             level: The ink, 1-255.
         """
-        box = *(middle - height * np.ptp(segments, axis=(0, 1)) / 2), *(middle + height * np.ptp(segments, axis=(0, 1)) / 2)
+        box = (
+            *(middle - height * np.ptp(segments, axis=(0, 1)) / 2),
+            *(middle + height * np.ptp(segments, axis=(0, 1)) / 2),
+        )
         points = self.project(segments * height + middle)
         if points.min() < -0.04 * PAGE_SIDE or points.max() > 1.04 * PAGE_SIDE:
             return False

@@ -22,7 +22,7 @@ INK_STRIDE = 2
 _THINNED_AT_ONCE = 16  # Digits.
 _INK_LEVEL = 40  # Of the 255 levels; more of a map's pixel is ink.
 _SMALLEST, _LARGEST = 11.0, 110.0  # Heights of digits, in pixels.
-_LAYOUTS = {"lines": 0.4, "cells": 0.2, "scattered": 0.17, "one line": 0.15, "none": 0.08}
+_LAYOUTS = {"lines": 0.34, "cells": 0.25, "scattered": 0.17, "one line": 0.17, "none": 0.07}
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,9 @@ def _write_line(
     sheet: Sheet, writer: Writer, hand: Hand, height: float, left: float, middle: float, random: np.random.Generator
 ) -> None:
     """Write one line, whose digits touch, stand close or far apart."""
-    gap = height * random.choice([random.uniform(-0.08, 0.1), random.uniform(0.1, 0.5), random.uniform(0.5, 2.5)], p=[0.2, 0.5, 0.3])
+    gap = height * random.choice(
+        [random.uniform(-0.18, 0.1), random.uniform(0.1, 0.5), random.uniform(0.5, 2.5)], p=[0.2, 0.5, 0.3]
+    )
     slope, num = random.normal(0, 0.02), int(random.integers(1, 12))
     for _ in range(num):
         if writer.is_tired:
@@ -186,7 +188,7 @@ def _write_line(
         if where[0] > 1.3 * PAGE_SIDE:
             return
         sheet.write(formed, label, where, size, hand.pen * height, hand.level)
-        left += width + max(gap + height * random.normal(0, 0.06), -0.12 * height)
+        left += width + max(gap + height * random.normal(0, 0.06), -0.2 * height)
         if random.random() < 0.06:
             left += height * random.uniform(0.5, 3)
 

@@ -1,0 +1,152 @@
+"""Find the digits of a page with the page network (`digits.networks.page_detector`).
+
+The network looks at the page at two sizes, because it has learnt digits of 11 to 170 pixels: each look sees some that the
+other misses.
+"""
+
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from digits.data.images import scale_pixels
+from digits.errors import ArtifactError
+from digits.inference.artifact import Artifact, read_artifact
+from digits.inference.onnx_session import Predict, open_graph
+from digits.inference.page_map import CENTRE, CLASSES, INK, NUM_CHANNELS, SIZES, STRIDE, to_pixels
+
+_LOOKS = (384, 768)  # Pixels of the longer side.
+_MOST_ENLARGED = 6.0
+_LEAST_SCORE = 0.25
+_BLOCK = 32  # The network takes multiples of so many pixels.
+_MOST_OVERLAP = 0.45  # Of two marks whose boxes share more than this of the smaller one, the surer is kept.
+_MOST_DIGITS = 1_000
+
+
+@dataclass(frozen=True)
+class FoundDigits:
+    """Where digits are.
+
+    Attributes:
+        middles: float64 `(n, 2)`, x and y in pixels of the drawing.
+        sizes: float64 `(n, 2)`, width and height.
+        scores: float64 `(n,)` in [0, 1].
+        probabilities: float64 `(n, 10)`, of the labels.
+    """
+
+    middles: NDArray[np.float64]
+    sizes: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def take(self, chosen: NDArray[np.intp]) -> "FoundDigits":
+        """Return some of them."""
+        return FoundDigits(self.middles[chosen], self.sizes[chosen], self.scores[chosen], self.probabilities[chosen])
+
+
+@dataclass(frozen=True)
+class PageDetector:
+    """A loaded page network.
+
+    Attributes:
+        artifact: Where it came from.
+        compute: float32 `(n, height, width, 1)` in [0, 1], multiples of 32, to `(n, height / 4, width / 4, 17)`; unchecked.
+    """
+
+    artifact: Artifact
+    compute: Predict
+
+    def look(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return what the network tells of a picture as it is, float32 `(height / 4, width / 4, 17)`, rounded up."""
+        height, width = picture.shape
+        padded = np.pad(picture, ((0, -height % _BLOCK), (0, -width % _BLOCK)), "edge")
+        seen = self.compute(scale_pixels(padded[None, ..., None]))[0]
+        return seen[: ceil(height / STRIDE), : ceil(width / STRIDE)]
+
+
+def load_page_detector(path: Path, num_threads: int = 1) -> PageDetector:
+    """Load the .h5 that `digits.training.page_detector` writes.
+
+    Raises:
+        ArtifactError: If the file cannot be used.
+    """
+    artifact = read_artifact(path)
+    if artifact.serving_graph is None:
+        raise ArtifactError(f"{path}: received a Keras file without a serving graph. Train one: `make train_pages`.")
+    shapes = (None, None, 1), (None, None, NUM_CHANNELS)
+    try:
+        return PageDetector(artifact, open_graph(artifact.serving_graph, num_threads, *shapes))
+    except ArtifactError as error:
+        raise ArtifactError(f"{path}: {error}") from error
+
+
+def find_digits(drawing: NDArray[np.uint8], detector: PageDetector) -> FoundDigits:
+    """Find the digits of a drawing, uint8 `(height, width)`, luminance."""
+    looks = []
+    for side in _LOOKS:
+        scale = min(side / max(drawing.shape), _MOST_ENLARGED)
+        looks.append(_find_at(drawing, scale, detector))
+    together = FoundDigits(
+        *(np.concatenate([getattr(one, name) for one in looks]) for name in FoundDigits.__annotations__)
+    )
+    return _keep_surest(together)
+
+
+def resize(drawing: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    """Return a drawing at another size."""
+    height, width = drawing.shape
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    way = Image.Resampling.BICUBIC if scale > 1 else Image.Resampling.BOX
+    return np.asarray(Image.fromarray(drawing).resize(size, way, reducing_gap=2.0))
+
+
+def measure_ink(seen: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the share of ink, float32 `(2 * rows, 2 * columns)`, of what the network tells, `(rows, columns, 17)`."""
+    rows, columns = seen.shape[:2]
+    fine = seen[..., INK].reshape(rows, columns, 2, 2)
+    return np.ascontiguousarray(fine.transpose(0, 2, 1, 3)).reshape(2 * rows, 2 * columns)
+
+
+def find_marks(seen: NDArray[np.float32], least: float = _LEAST_SCORE) -> FoundDigits:
+    """Return the middles that the network marks, in pixels of what it looked at."""
+    mark = seen[..., CENTRE][..., 0]
+    framed = np.pad(mark, 1)
+    rows, columns = mark.shape
+    around = np.stack([framed[y : y + rows, x : x + columns] for y in range(3) for x in range(3)])
+    found = np.argwhere((mark >= least) & (mark >= around.max(axis=0)))
+    found = found[np.argsort(-mark[tuple(found.T)])][:_MOST_DIGITS]
+    near = around[:, found[:, 0], found[:, 1]].astype(np.float64)
+    offsets = np.array([[x, y] for y in (-1, 0, 1) for x in (-1, 0, 1)])
+    shift = near.T @ offsets / near.sum(axis=0)[:, None]
+    there = seen[found[:, 0], found[:, 1]].astype(np.float64)
+    middles = (found[:, ::-1] + 0.5 + shift) * STRIDE
+    return FoundDigits(middles, to_pixels(there[:, SIZES]), there[:, CENTRE.start], there[:, CLASSES])
+
+
+def _find_at(drawing: NDArray[np.uint8], scale: float, detector: PageDetector) -> FoundDigits:
+    marks = find_marks(detector.look(resize(drawing, scale)))
+    # What looks too large at this size is seen better at the other.
+    likely = np.clip(2 - marks.sizes[:, 1] / 110, 0.3, 1)
+    return FoundDigits(marks.middles / scale, marks.sizes / scale, marks.scores * likely, marks.probabilities)
+
+
+def _keep_surest(found: FoundDigits) -> FoundDigits:
+    """Leave out what overlaps with a surer digit."""
+    order = np.argsort(-found.scores)
+    low, high = found.middles - found.sizes / 2, found.middles + found.sizes / 2
+    areas = found.sizes.prod(axis=1)
+    kept: list[int] = []
+    for one in order.tolist():
+        if kept:
+            shared = np.minimum(high[one], high[kept]) - np.maximum(low[one], low[kept])
+            overlap = shared.clip(0).prod(axis=1) / np.minimum(areas[one], areas[kept])
+            if overlap.max() > _MOST_OVERLAP:
+                continue
+        kept.append(one)
+    return found.take(np.array(kept, np.intp))

@@ -1,0 +1,105 @@
+"""Cut a line out of a page and straighten it: its slope, its bend, and digits that grow along it."""
+
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from digits.inference.page_detector import FoundDigits
+
+DIGIT_HEIGHT = 48
+"""Pixels of a straightened digit."""
+_ABOVE = 0.75  # A strip reaches so many heights beyond the digits' middles, up and down,
+_BEYOND = 0.9  # and so many beyond the first and the last digit's edge.
+_LONGEST = 6_000  # Pixels.
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A straightened line.
+
+    Attributes:
+        picture: uint8 `(height, width)`, luminance.
+        middles: float64 `(width, 2)`, x and y in the drawing of what lies in the middle row.
+        down: float64 `(width, 2)`, the step in the drawing from one row to the next.
+        angle: The line's slope in radians, positive if it falls to the right.
+    """
+
+    picture: NDArray[np.uint8]
+    middles: NDArray[np.float64]
+    down: NDArray[np.float64]
+    angle: float
+
+    def locate(self, columns: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return where points of the strip lie in the drawing, float64 `(n, 2)`, x and y."""
+        nearest = np.clip(np.rint(columns), 0, len(self.middles) - 1).astype(int)
+        beside = (columns - nearest)[:, None] * (self.middles[-1] - self.middles[0]) / max(len(self.middles) - 1, 1)
+        place: NDArray[np.float64] = (
+            self.middles[nearest] + beside + (rows - (len(self.picture) - 1) / 2)[:, None] * self.down[nearest]
+        )
+        return place
+
+
+def straighten(drawing: NDArray[np.uint8], line: FoundDigits, slope: float = 0.0) -> Strip:
+    """Cut out a line of digits.
+
+    Args:
+        drawing: uint8 `(height, width)`, luminance.
+        line: The line's digits from left to right.
+        slope: The slope in radians, where one digit does not tell it.
+    """
+    num = len(line)
+    if num > 1:
+        first, last = line.middles[0], line.middles[-1]
+        slope = float(np.arctan2(*(last - first)[::-1]))
+    along = np.array([np.cos(slope), np.sin(slope)])
+    aside = np.array([-along[1], along[0]])
+    s, t = line.middles @ along, line.middles @ aside
+    heights = line.sizes[:, 1]
+    # Levels and heights of single digits differ; a line bends and grows evenly.
+    bend = np.polyfit(s, t, 0 if num < 3 else 1 if num < 6 else 2)
+    growth = np.polyfit(s, heights, 0 if num < 4 else 1) if num > 1 else np.array([heights[0]])
+    usual = float(np.median(heights))
+
+    def measure_height(where: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.clip(np.polyval(growth, where), 0.5 * usual, 2 * usual)
+
+    start = s[0] - line.sizes[0, 0] / 2 - _BEYOND * heights[0]
+    end = s[-1] + line.sizes[-1, 0] / 2 + _BEYOND * heights[-1]
+    # The step is a column of the strip, which is as wide as the digits are high there.
+    places = np.linspace(start, end, 200)
+    columns = np.concatenate(
+        [[0], np.cumsum(np.diff(places) * DIGIT_HEIGHT / measure_height((places[1:] + places[:-1]) / 2))]
+    )
+    width = min(max(ceil(columns[-1]), 8), _LONGEST)
+    where = np.interp(np.linspace(0, columns[-1], width), columns, places)
+    middles = where[:, None] * along + np.polyval(bend, where)[:, None] * aside
+    spread = max(float(np.ptp(t - np.polyval(bend, s))) / usual, 0.0) / 2
+    rows = round(2 * (_ABOVE + min(spread, 0.6)) * DIGIT_HEIGHT)
+    down = measure_height(where)[:, None] / DIGIT_HEIGHT * aside
+    return Strip(_sample(drawing, middles, down, rows), middles, down, slope)
+
+
+def _sample(
+    drawing: NDArray[np.uint8], middles: NDArray[np.float64], down: NDArray[np.float64], rows: int
+) -> NDArray[np.uint8]:
+    """Sample the drawing, bilinearly, after it was reduced to about the size of the strip."""
+    factor = max(int(np.median(np.hypot(*down.T))), 1)
+    offsets = np.arange(rows) - (rows - 1) / 2
+    where = middles[None] + offsets[:, None, None] * down[None]
+    low = np.floor(where.min(axis=(0, 1))).astype(int) - 2
+    high = np.ceil(where.max(axis=(0, 1))).astype(int) + 3
+    low, high = np.clip(low, 0, np.array(drawing.shape[::-1]) - 1), np.clip(high, 1, drawing.shape[::-1])
+    low = np.minimum(low, high - 1)
+    part = Image.fromarray(drawing[low[1] : high[1], low[0] : high[0]])
+    small = np.asarray(part.reduce(factor), np.float32)
+    x, y = ((where[..., axis] - low[axis] + 0.5) / factor - 0.5 for axis in (0, 1))
+    x, y = x.clip(0, small.shape[1] - 1), y.clip(0, small.shape[0] - 1)
+    left, top = x.astype(int), y.astype(int)
+    right, bottom = np.minimum(left + 1, small.shape[1] - 1), np.minimum(top + 1, small.shape[0] - 1)
+    x, y = x - left, y - top
+    upper = small[top, left] * (1 - x) + small[top, right] * x
+    lower = small[bottom, left] * (1 - x) + small[bottom, right] * x
+    return np.rint(upper * (1 - y) + lower * y).clip(0, 255).astype(np.uint8)
