@@ -11,6 +11,7 @@ PYTHON_BASE ?= python3
 DATA ?= data/train.csv.gz
 MODEL ?= models/digits.h5
 LINE_MODEL ?= models/lines.h5
+PAGE_MODEL ?= models/pages.h5
 PORT ?= 9696
 IMAGE ?= digit_recognizer:v1
 OVERLAY ?= production

@@ -108,10 +108,10 @@ def read_number(drawing: NDArray[np.uint8], reader: LineReader, classifier: Clas
     def read(drawing: NDArray[np.uint8]) -> list[ReadDigit]:
         return _read_once(drawing, reader, classifier)
 
-    return read_without_doubt(read, drawing, _find_least_confidence, _CERTAIN)
+    return read_without_doubt(read, drawing, measure_certainty, _CERTAIN)
 
 
-def _find_least_confidence(found: Sequence[ReadDigit]) -> float:
+def measure_certainty(found: Sequence[ReadDigit]) -> float:
     """Return the lowest confidence of the digits; 0 if there is none, or if one is rejected as no digit."""
     return min([0.0 if one.reason == "not_a_digit" else float(one.probabilities.max()) for one in found], default=0.0)
 

@@ -4,75 +4,136 @@ The page network finds the digits, which are grouped into lines. Each line is st
 tells its ink from all else on the paper; the line network and the classifier then read that ink.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from digits.data.images import MAX_PIXEL, make_batch
 from digits.inference.classifier import Classifier
-from digits.inference.line_reader import LineReader, ReadDigit, read_ink
-from digits.inference.page_detector import FoundDigits, PageDetector, find_digits, find_marks, measure_ink
+from digits.inference.line_reader import LineReader, ReadDigit, measure_certainty, read_ink, read_number, spell_number
+from digits.inference.page_detector import FoundDigits, PageDetector, find_digits, measure_ink
 from digits.inference.page_lines import group_lines
-from digits.inference.strip import DIGIT_HEIGHT, Strip, straighten
-from digits.preprocessing.binarise import Ink
+from digits.inference.segmentation import Box
+from digits.inference.strip import Strip, measure_contrast, straighten
+
+Orientation = Literal[0, 90, 180, 270]
+EmptyReason = Literal["blank", "no_digits", "too_small"]
+Corners = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class ReadLine:
-    """A line of a page."""
+    """A line of a page.
+
+    Attributes:
+        digits: From left to right; at least one.
+        box: Left, top, width and height, in pixels of the page, of a box that is then turned by `angle` about its middle.
+        angle: The line's slope in degrees, positive if it falls to the right.
+        accepted: Whether the whole line may be relied on.
+    """
 
     digits: list[ReadDigit]
-    seen: str
-    """The digits by the page network alone."""
+    box: Box
     angle: float
+    accepted: bool
+
+    @property
+    def number(self) -> str:
+        """The digits as one number."""
+        return spell_number(self.digits)
 
 
-def read_page(
-    drawing: NDArray[np.uint8], detector: PageDetector, reader: LineReader, classifier: Classifier
-) -> list[ReadLine]:
-    found = find_digits(drawing, detector)
-    return [
-        _read_line(drawing, found.take(np.array(line)), detector, reader, classifier) for line in group_lines(found)
-    ]
+@dataclass(frozen=True)
+class PageReading:
+    """What a page says.
+
+    Attributes:
+        lines: From top to bottom, and from left to right at one height.
+        reason: Why there is no line, if there is none.
+        orientation: By how many degrees the picture must be turned clockwise to be upright; boxes are of the picture as
+            it came.
+    """
+
+    lines: list[ReadLine]
+    reason: EmptyReason | None
+    orientation: Orientation
 
 
-def _read_line(drawing, line: FoundDigits, detector, reader, classifier) -> ReadLine:
-    strip = straighten(drawing, line)
-    contrast, seen = measure_line_ink(strip, detector)
-    digits = read_ink(contrast, reader, classifier)
-    return ReadLine(digits, "".join(map(str, line.probabilities.argmax(axis=1))), strip.angle)
+@dataclass(frozen=True)
+class PageReader:
+    """The three networks that read a page together."""
+
+    detector: PageDetector
+    line_reader: LineReader
+    classifier: Classifier
 
 
-def measure_line_ink(strip: Strip, detector: PageDetector) -> tuple[Ink, NDArray[np.float32]]:
-    """Return the contrast of digits to the paper, float32 of the strip's shape in [0, 1], and what the network tells."""
-    seen = detector.look(strip.picture)
-    height, width = strip.picture.shape
-    share = Image.fromarray(measure_ink(seen)).resize((seen.shape[1] * 4, seen.shape[0] * 4), Image.Resampling.BILINEAR)
-    ink = np.asarray(share)[:height, :width]
-    picture = strip.picture.astype(np.float32)
-    bare = 1 - _blur(np.minimum(3 * ink, 1), 2).clip(0, 1)
-    bare = np.maximum(bare, 1e-3)
-    paper = _blur(picture * bare, 12) / _blur(bare, 12)
-    difference = paper - picture
-    is_light = (difference * ink).sum() < 0
-    if is_light:
-        difference, paper = -difference, MAX_PIXEL - paper
-    contrast = (difference / np.maximum(paper, 1)).clip(0, 1)
-    kept = (_blur(ink, 1) * 4).clip(0, 1)
-    return contrast * kept, seen
+def read_page(drawing: NDArray[np.uint8], reader: PageReader) -> PageReading:
+    """Read a page.
+
+    Args:
+        drawing: uint8 `(height, width)`, luminance, dark ink on light paper or the reverse.
+        reader: The networks.
+    """
+    found = find_digits(drawing, reader.detector)
+    lines = []
+    for members in group_lines(found):
+        line = _read_line(drawing, found.take(np.array(members)), reader)
+        if line is not None:
+            lines.append(line)
+    return PageReading(lines, None if lines else "blank", 0)
 
 
-def _blur(values: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
-    """Return the mean of the square around each pixel, which reaches so many pixels to each side."""
-    for axis in (0, 1):
-        pads = [(reach + 1, reach) if axis == other else (0, 0) for other in (0, 1)]
-        total = np.cumsum(np.pad(values, pads, "edge"), axis=axis, dtype=np.float64)
-        num = values.shape[axis]
-        side = 2 * reach + 1
-        values = (np.take(total, range(side, side + num), axis) - np.take(total, range(num), axis)).astype(
-            np.float32
-        ) / side
-    return values
+def read_line(drawing: NDArray[np.uint8], reader: PageReader) -> PageReading:
+    """Read all digits of a drawing as one line, without the page network; arguments and answer as of `read_page`."""
+    digits = read_number(drawing, reader.line_reader, reader.classifier)
+    if not spell_number(digits):
+        return PageReading([], "no_digits" if digits else "blank", 0)
+    accepted = all(one.reason is None for one in digits)
+    return PageReading([ReadLine(digits, _surround(digits), 0.0, accepted)], None, 0)
+
+
+def _surround(digits: Sequence[ReadDigit]) -> Box:
+    boxes = np.array([one.box for one in digits])
+    left, top = boxes[:, :2].min(axis=0).tolist()
+    right, bottom = (boxes[:, :2] + boxes[:, 2:]).max(axis=0).tolist()
+    return left, top, right - left, bottom - top
+
+
+def _read_line(drawing: NDArray[np.uint8], found: FoundDigits, reader: PageReader) -> ReadLine | None:
+    strip = straighten(drawing, found)
+    ink = measure_ink(reader.detector.look(strip.picture))
+    digits = read_ink(measure_contrast(strip.picture, ink), reader.line_reader, reader.classifier)
+    if not spell_number(digits):
+        return None
+    seen = "".join(map(str, found.probabilities.argmax(axis=1)))
+    accepted = all(one.reason is None for one in digits) and spell_number(digits) == seen
+    corners = _find_corners(strip, _surround(digits))
+    placed = [replace(one, box=_bound(_find_corners(strip, one.box), drawing.shape)) for one in digits]
+    return ReadLine(placed, *_fit_box(corners), accepted)
+
+
+def _fit_box(corners: Corners) -> tuple[Box, float]:
+    """Return a box and the angle by which it is turned, of about these corners."""
+    across, down = corners[1] + corners[2] - corners[0] - corners[3], corners[2] + corners[3] - corners[0] - corners[1]
+    size = np.array([np.hypot(*across), np.hypot(*down)]) / 2
+    left, top, width, height = np.rint([*(corners.mean(axis=0) - size / 2), *size]).astype(int).tolist()
+    return (left, top, max(width, 1), max(height, 1)), float(np.degrees(np.arctan2(across[1], across[0])))
+
+
+def _find_corners(strip: Strip, box: Box) -> Corners:
+    """Return where a box of the strip lies on the page, float64 `(4, 2)`: x and y from the upper left clockwise."""
+    left, top, width, height = box
+    columns, rows = np.array([0.0, width, width, 0.0]) + left, np.array([0.0, 0.0, height, height]) + top
+    return strip.locate(columns, rows)
+
+
+def _bound(corners: Corners, shape: tuple[int, ...]) -> Box:
+    """Return the upright box around corners: left, top, width and height, inside of the page."""
+    limits = np.array(shape[1::-1])
+    low = np.clip(np.floor(corners.min(axis=0)), 0, limits - 1).astype(int)
+    high = np.clip(np.ceil(corners.max(axis=0)), low + 1, limits).astype(int)
+    left, top, width, height = (*low.tolist(), *(high - low).tolist())
+    return left, top, width, height

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from digits.data.images import MAX_PIXEL
 from digits.inference.page_detector import FoundDigits
 
 DIGIT_HEIGHT = 48
@@ -80,6 +81,41 @@ def straighten(drawing: NDArray[np.uint8], line: FoundDigits, slope: float = 0.0
     rows = round(2 * (_ABOVE + min(spread, 0.6)) * DIGIT_HEIGHT)
     down = measure_height(where)[:, None] / DIGIT_HEIGHT * aside
     return Strip(_sample(drawing, middles, down, rows), middles, down, slope)
+
+
+def measure_contrast(picture: NDArray[np.uint8], ink: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Measure how much darker than the paper around it each pixel of a digit is, or lighter where light ink was used.
+
+    Args:
+        picture: uint8 `(height, width)`, luminance.
+        ink: The share of digits' ink, float32 of half the height and width, rounded up to a multiple of the stride.
+
+    Returns:
+        float32 `(height, width)` in [0, 1], a share of the paper's brightness; 0 where there is no digit.
+    """
+    height, width = picture.shape
+    size = 2 * ink.shape[1], 2 * ink.shape[0]
+    share = np.asarray(Image.fromarray(ink).resize(size, Image.Resampling.BILINEAR))[:height, :width]
+    levels = picture.astype(np.float32)
+    bare = np.maximum(1 - _blur(np.minimum(3 * share, 1), 2), 1e-3)
+    paper = _blur(levels * bare, DIGIT_HEIGHT // 4) / _blur(bare, DIGIT_HEIGHT // 4)
+    darker = paper - levels
+    if float((darker * share).sum()) < 0:
+        darker, paper = -darker, MAX_PIXEL - paper
+    kept = (4 * _blur(share, 1)).clip(0, 1)
+    contrast: NDArray[np.float32] = (darker / np.maximum(paper, 1)).clip(0, 1) * kept
+    return contrast
+
+
+def _blur(values: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
+    """Return the mean of the square around each pixel, which reaches so many pixels to each side."""
+    side = 2 * reach + 1
+    for axis in (0, 1):
+        pads = [(reach + 1, reach) if axis == other else (0, 0) for other in (0, 1)]
+        total = np.cumsum(np.pad(values, pads, "edge"), axis=axis, dtype=np.float64)
+        later, earlier = np.split(total, [side], axis)[1], np.split(total, [-side], axis)[0]
+        values = ((later - earlier) / side).astype(np.float32)
+    return values
 
 
 def _sample(

@@ -67,9 +67,9 @@ async def _run(app: "DigitsService") -> AsyncIterator[None]:
         refuse_to_start(error)
     is_logging = take_over_access_log(settings)
     attend_server(app, settings)
-    classifier, line_reader = load_models(settings)
-    app.state.metrics = Metrics(classifier.artifact)
-    app.state.service = ServiceState(settings, classifier, line_reader, is_logging)
+    page_reader = load_models(settings)
+    app.state.metrics = Metrics(page_reader.classifier.artifact)
+    app.state.service = ServiceState(settings, page_reader, is_logging)
     yield
 
 

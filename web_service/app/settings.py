@@ -34,6 +34,10 @@ class Settings(BaseSettings):
         default=_REPOSITORY_ROOT / "models" / "lines.h5",
         description="The .h5 that reads lines, for /read and /predict/image, as `make train_lines` writes it.",
     )
+    page_model_path: Path = Field(
+        default=_REPOSITORY_ROOT / "models" / "pages.h5",
+        description="The .h5 that finds the digits of a page, for /read, as `make train_pages` writes it.",
+    )
     num_threads: int = Field(
         default=1,
         ge=1,

@@ -82,17 +82,49 @@ class ReadDigit(Answer):
         description="Where it stands: left, top, width and height, in pixels of the upright picture that was sent.",
         examples=[[40, 20, 30, 60]],
     )
+    line: int = Field(ge=0, description="The index of its line in `lines`.", examples=[0])
 
 
-class NumberReading(Answer):
-    """The reading of the digits in a drawing."""
+class ReadLine(Answer):
+    """One line of a page."""
 
     number: str = Field(
-        pattern="^[0-9]*$",
+        pattern="^[0-9]+$",
         description="The digits, left to right, a doubtful one by the best guess; without what looks like no digit.",
         examples=["1024"],
     )
-    digits: list[ReadDigit] = Field(description="All that were found, left to right.")
+    box: list[int] = Field(
+        min_length=4,
+        max_length=4,
+        description="Left, top, width and height of the line's box before it is turned by `angle` about its middle, in "
+        "pixels of the upright picture that was sent; a sloping line's may reach out of it.",
+        examples=[[40, 20, 130, 60]],
+    )
+    angle: float = Field(
+        ge=-180, le=180, description="The line's slope in degrees, clockwise: positive if it falls.", examples=[0.0]
+    )
+    accepted: bool = Field(description="Whether the whole line can be relied on.", examples=[True])
+    digits: list[ReadDigit] = Field(description="The line's digits, left to right.")
+
+
+class NumberReading(Answer):
+    """The reading of the digits on a page."""
+
+    number: str = Field(
+        pattern="^[0-9\\n]*$", description="The numbers of all lines, parted by line feeds.", examples=["1024"]
+    )
+    digits: list[ReadDigit] = Field(description="The digits of all lines, in the order in which they are read.")
+    lines: list[ReadLine] = Field(description="From top to bottom, and from left to right at one height.")
+    reason: Literal["blank", "no_digits", "too_small"] | None = Field(
+        description="Why there is no line: there is no ink, none of it looks like digits, or digits are too small to be "
+        "read; null if there is a line.",
+        examples=[None],
+    )
+    orientation: Literal[0, 90, 180, 270] = Field(
+        description="By how many degrees the picture was turned clockwise to be read. All boxes are of the picture as "
+        "it was sent, which metadata (EXIF) may have turned upright.",
+        examples=[0],
+    )
     model: Version = Field(
         description="The model that reads lines: the first 12 digits of its file's SHA-256.", examples=["9f86d081884c"]
     )
@@ -120,7 +152,7 @@ class FileInfo(Answer):
 
 
 class ModelInfo(FileInfo):
-    """The model of single digits, and the one that reads lines for /read; /predict/image asks both."""
+    """The model of single digits; `lines`, which reads lines for /read and is asked by /predict/image; `pages`, which finds them."""
 
     accuracy: float | None = Field(
         ge=0,
@@ -129,6 +161,7 @@ class ModelInfo(FileInfo):
         examples=[0.9968],
     )
     lines: FileInfo
+    pages: FileInfo
 
 
 class Liveness(Answer):

@@ -7,10 +7,12 @@ from typing import NoReturn
 import numpy as np
 
 from app.settings import Settings
-from digits.data.images import MAX_PIXEL, draw_one, make_batch
+from digits.data.images import MAX_PIXEL, SIZE, draw_one, make_batch
 from digits.errors import ArtifactError, DigitsError
 from digits.inference.classifier import Classifier, load_classifier
-from digits.inference.line_reader import LineReader, load_line_reader, read_number
+from digits.inference.line_reader import load_line_reader
+from digits.inference.page_detector import load_page_detector
+from digits.inference.page_reader import PageReader, read_page
 
 # The logger that uvicorn shows in its own format, so that a failed start reads like one log.
 logger = logging.getLogger("uvicorn.error")
@@ -21,18 +23,23 @@ KNOWN_DIGIT = 1
 _EXIT_STATUS = 3
 
 
-def load_models(settings: Settings) -> tuple[Classifier, LineReader]:
-    """Load both models; one that cannot be used ends the process with one line in the log."""
+def load_models(settings: Settings) -> PageReader:
+    """Load all models; one that cannot be used ends the process with one line in the log."""
     try:
         classifier = load_classifier(settings.model_path, settings.num_threads)
         _check_known_digit(classifier)
         line_reader = load_line_reader(settings.line_model_path, settings.num_threads)
-        _check_known_line(line_reader, classifier)
+        page_reader = PageReader(
+            load_page_detector(settings.page_model_path, settings.num_threads), line_reader, classifier
+        )
+        _check_known_page(page_reader)
     except Exception as error:
         refuse_to_start(error)
+    detector = page_reader.detector.artifact
+    logger.info("Model %s finds digits: %s", detector.version, detector.path)
     logger.info("Model %s reads lines: %s", line_reader.artifact.version, line_reader.artifact.path)
     logger.info("Model %s is ready: %s", classifier.artifact.version, classifier.artifact.path)
-    return classifier, line_reader
+    return page_reader
 
 
 def refuse_to_start(error: Exception) -> NoReturn:
@@ -56,11 +63,14 @@ def _check_known_digit(classifier: Classifier) -> None:
         )
 
 
-def _check_known_line(line_reader: LineReader, classifier: Classifier) -> None:
-    drawing = np.tile(MAX_PIXEL - draw_one(), 2)
-    digits = [one.digit for one in read_number(drawing, line_reader, classifier)]
-    if digits != [KNOWN_DIGIT, KNOWN_DIGIT]:
+def _check_known_page(reader: PageReader) -> None:
+    """Read two ones, which takes the page network and the line network."""
+    drawing = np.pad(np.tile(MAX_PIXEL - draw_one(), 2), SIZE, constant_values=MAX_PIXEL)
+    expected = f"{KNOWN_DIGIT}{KNOWN_DIGIT}"
+    numbers = [line.number for line in read_page(drawing, reader).lines]
+    if numbers != [expected]:
         raise ArtifactError(
-            f"{line_reader.artifact.path}: the model reads two plain {KNOWN_DIGIT}s as {digits}, expected "
-            f"{[KNOWN_DIGIT, KNOWN_DIGIT]}. Train it anew with `make train_lines`, or name another file."
+            f"{reader.detector.artifact.path} and {reader.line_reader.artifact.path}: together they read two plain "
+            f"{KNOWN_DIGIT}s as {numbers}, expected {[expected]}. Train them anew with `make train_pages` and "
+            "`make train_lines`, or name other files."
         )

@@ -10,6 +10,7 @@ from app.prediction.batching import DynamicBatcher
 from app.settings import Settings
 from digits.inference.classifier import Classifier
 from digits.inference.line_reader import LineReader
+from digits.inference.page_reader import PageReader
 
 
 @dataclass(slots=True)
@@ -18,8 +19,7 @@ class ServiceState:
 
     Attributes:
         settings: The operator's settings.
-        classifier: The model of single digits.
-        line_reader: The model that reads lines.
+        page_reader: The models: of single digits, of lines, and what finds digits on a page.
         is_logging: Whether each request gets a line of JSON in the log.
         is_draining: Whether the process was told to end.
         batcher: Reads small requests together.
@@ -27,8 +27,7 @@ class ServiceState:
     """
 
     settings: Settings
-    classifier: Classifier
-    line_reader: LineReader
+    page_reader: PageReader
     is_logging: bool
     is_draining: bool = False
     batcher: DynamicBatcher = field(init=False)
@@ -36,6 +35,16 @@ class ServiceState:
 
     def __post_init__(self) -> None:
         self.batcher = DynamicBatcher(self.classifier)
+
+    @property
+    def classifier(self) -> Classifier:
+        """The model of single digits."""
+        return self.page_reader.classifier
+
+    @property
+    def line_reader(self) -> LineReader:
+        """The model that reads lines."""
+        return self.page_reader.line_reader
 
 
 def get_state(app: FastAPI) -> ServiceState:

@@ -17,8 +17,9 @@ async def describe_model(request: Request) -> Response:
     artifact = state.classifier.artifact
     metrics = artifact.provenance.get("metrics")
     accuracy = metrics.get("accuracy") if isinstance(metrics, dict) else None
-    lines = _describe_file(state.line_reader.artifact)
-    return answer_json({**_describe_file(artifact), "accuracy": accuracy, "lines": lines})
+    others = {"lines": state.line_reader, "pages": state.page_reader.detector}
+    described = {name: _describe_file(model.artifact) for name, model in others.items()}
+    return answer_json({**_describe_file(artifact), "accuracy": accuracy, **described})
 
 
 def _describe_file(artifact: Artifact) -> dict[str, object]:

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from functools import partial
 from time import perf_counter
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
+from numpy.typing import NDArray
 
 from app.errors.refusals import SMALLER_PICTURE
 from app.openapi.schemas import DrawingPrediction, NumberReading
@@ -19,9 +21,13 @@ from digits.data.image_file import Picture, decode_picture
 from digits.data.images import NUM_CLASSES, NUM_PIXELS
 from digits.inference.digit_reader import read_drawing
 from digits.inference.input_statistics import measure_moments
-from digits.inference.line_reader import ReadDigit, read_number, spell_number
+from digits.inference.line_reader import ReadDigit
+from digits.inference.page_reader import PageReader, PageReading, ReadLine, read_line, read_page
 
 router = APIRouter()
+AllAtOnce = Annotated[
+    Literal["1"] | None, Query(description="1: all digits of the picture are one line, and none is searched for.")
+]
 
 
 @router.post(
@@ -44,16 +50,17 @@ async def predict_image(request: Request) -> Response:
 
 
 @router.post("/read", summary="Read a number from a drawing or photo", responses={200: {"model": NumberReading}})
-async def read_several(request: Request) -> Response:
-    """Send a picture of several digits side by side, and get the number that they make, left to right.
+async def read_several(request: Request, lines: AllAtOnce = None) -> Response:
+    """Send a picture of a page, and get the numbers on it, line by line.
 
-    Digits may touch, and stand on printed paper; stops, commas and dashes are passed over. A digit that might be
-    another as well is in `number` by the best guess, and not accepted. What stands alone and looks like none is left
-    out of it.
+    Digits may touch, stand in cells or on printed paper, and slope; stops, commas, dashes and letters are passed over. A
+    digit that might be another as well is in `number` by the best guess, and not accepted. What stands alone and looks
+    like none is left out of it.
     """
     state = get_state(request.app)
     decode = await _receive_picture(request, state)
-    answer, reading = await compute_in_thread(request, partial(_read_number, state, decode))
+    read = read_page if lines is None else read_line
+    answer, reading = await compute_in_thread(request, partial(_read_page, state, decode, read))
     request.scope["observation"].reading = reading
     return answer_json({**answer, "model": state.line_reader.artifact.version})
 
@@ -76,16 +83,39 @@ def _read_digit(state: ServiceState, decode: Callable[[], Picture]) -> tuple[Pix
     return drawn.image, Reading(moments, drawn.probabilities[None], [drawn.reason], decoded - started, seconds)
 
 
-def _read_number(state: ServiceState, decode: Callable[[], Picture]) -> tuple[dict[str, object], Reading]:
+def _read_page(
+    state: ServiceState,
+    decode: Callable[[], Picture],
+    read: Callable[[NDArray[np.uint8], PageReader], PageReading],
+) -> tuple[dict[str, object], Reading]:
     started = perf_counter()
     picture = decode()
     decoded = perf_counter()
-    found = read_number(picture.luminance, state.line_reader, state.classifier)
-    pixels = np.array([one.image for one in found], np.uint8).reshape(-1, NUM_PIXELS)
-    probabilities = np.array([one.probabilities for one in found], np.float32).reshape(-1, NUM_CLASSES)
-    reasons = [one.reason for one in found]
+    page = read(picture.luminance, state.page_reader)
+    digits = [digit for line in page.lines for digit in line.digits]
+    pixels = np.array([one.image for one in digits], np.uint8).reshape(-1, NUM_PIXELS)
+    probabilities = np.array([one.probabilities for one in digits], np.float32).reshape(-1, NUM_CLASSES)
+    reasons = [one.reason for one in digits]
     reading = Reading(measure_moments(pixels), probabilities, reasons, decoded - started, perf_counter() - decoded)
-    return {"number": spell_number(found), "digits": [_describe_part(one, picture.scale) for one in found]}, reading
+    lines = [_describe_line(line, index, picture.scale) for index, line in enumerate(page.lines)]
+    answer: dict[str, object] = {
+        "number": "\n".join(line.number for line in page.lines),
+        "digits": [digit for line in lines for digit in line["digits"]],
+        "lines": lines,
+        "reason": page.reason,
+        "orientation": page.orientation,
+    }
+    return answer, reading
+
+
+def _describe_line(line: ReadLine, index: int, scale: int) -> dict[str, Any]:
+    return {
+        "number": line.number,
+        "box": [side * scale for side in line.box],
+        "angle": round(line.angle, 1),
+        "accepted": line.accepted,
+        "digits": [{**_describe_part(one, scale), "line": index} for one in line.digits],
+    }
 
 
 def _describe_part(part: ReadDigit, scale: int) -> dict[str, object]:
