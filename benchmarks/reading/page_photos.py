@@ -1,8 +1,8 @@
 """Photos of pages, made up of MNIST's digits, to measure on.
 
-The network learns from pages that `digits.synthesis.pages` draws at 256 pixels with a pen of its own. These are drawn by
-other code: MNIST's digits are enlarged as they are, onto a sheet of 1,400 pixels with rulings or cells, which is turned,
-lit from one side, partly in shadow, blurred and stored as a JPEG.
+The network learns from pages that `digits.synthesis.pages` draws at 256 pixels with a pen of its own. These are drawn
+by other code: MNIST's digits are enlarged as they are, onto a sheet of 1,400 pixels with rulings or cells. The sheet is
+turned, lit from one side, partly in shadow, blurred and stored as a JPEG.
 """
 
 import io

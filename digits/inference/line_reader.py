@@ -122,12 +122,14 @@ def _read_once(drawing: NDArray[np.uint8], reader: LineReader, classifier: Class
     return _read_framed(line, factor, drawing.shape, reader, classifier)
 
 
-def read_ink(contrast, reader: LineReader, classifier: Classifier) -> list[ReadDigit]:
+def read_ink(contrast: Ink, reader: LineReader, classifier: Classifier) -> list[ReadDigit]:
     """Read a line whose ink is told from the paper, float32 `(height, width)` in [0, 1]."""
     return _read_framed(frame_ink(contrast), 1, contrast.shape, reader, classifier)
 
 
-def _read_framed(line, factor, shape, reader, classifier):
+def _read_framed(
+    line: FramedLine | None, factor: int, shape: tuple[int, ...], reader: LineReader, classifier: Classifier
+) -> list[ReadDigit]:
     if line is None:
         return []
     line, steps, probabilities = _read_line(line, reader)

@@ -1,7 +1,7 @@
 """Find the digits of a page with the page network (`digits.networks.page_detector`).
 
-The network looks at the page at two sizes, because it has learnt digits of 11 to 170 pixels: each look sees some that the
-other misses.
+The network looks at the page at two sizes, because it has learnt digits of 11 to 170 pixels. Each look sees some that
+the other misses.
 """
 
 from dataclasses import dataclass
@@ -56,7 +56,8 @@ class PageDetector:
 
     Attributes:
         artifact: Where it came from.
-        compute: float32 `(n, height, width, 1)` in [0, 1], multiples of 32, to `(n, height / 4, width / 4, 17)`; unchecked.
+        compute: float32 `(n, height, width, 1)` in [0, 1], height and width multiples of 32, to float32
+            `(n, height / 4, width / 4, 17)`; unchecked.
     """
 
     artifact: Artifact
@@ -66,7 +67,7 @@ class PageDetector:
         """Return what the network tells of a picture as it is, float32 `(height / 4, width / 4, 17)`, rounded up."""
         height, width = picture.shape
         padded = np.pad(picture, ((0, -height % _BLOCK), (0, -width % _BLOCK)), "edge")
-        seen = self.compute(scale_pixels(padded[None, ..., None]))[0]
+        seen: NDArray[np.float32] = self.compute(scale_pixels(padded[None, ..., None]))[0]
         return seen[: ceil(height / STRIDE), : ceil(width / STRIDE)]
 
 

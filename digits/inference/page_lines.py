@@ -11,7 +11,7 @@ from digits.inference.page_detector import FoundDigits
 _FARTHEST = 4.5  # Two digits of one line are at most so many heights apart;
 _STEEPEST = np.deg2rad(42)  # a line falls or rises by at most this angle;
 _MOST_ASIDE = 0.55  # and its next digit lies at most so many heights above or below its slope.
-_MOST_UNLIKE = 2.0  # One of two neighbours is at most so many times as high as the other.
+_MOST_UNLIKE = 2.6  # One of two neighbours is at most so many times as high as the other.
 _ASIDE_COST = 4.0  # A step aside counts as so many steps along.
 _ROUNDS = 3
 

@@ -1,7 +1,7 @@
 """Read the digits of a page, line by line.
 
-The page network finds the digits, which are grouped into lines. Each line is straightened and looked at once more, which
-tells its ink from all else on the paper; the line network and the classifier then read that ink.
+The page network finds the digits, which are grouped into lines. Each line is straightened and looked at once more,
+which tells its ink from all else on the paper. The line network and the classifier then read that ink.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digits.inference.classifier import Classifier
-from digits.inference.line_reader import LineReader, ReadDigit, measure_certainty, read_ink, read_number, spell_number
+from digits.inference.line_reader import LineReader, ReadDigit, read_ink, read_number, spell_number
 from digits.inference.page_detector import FoundDigits, PageDetector, find_digits, measure_ink
 from digits.inference.page_lines import group_lines
 from digits.inference.segmentation import Box
@@ -29,7 +29,7 @@ class ReadLine:
 
     Attributes:
         digits: From left to right; at least one.
-        box: Left, top, width and height, in pixels of the page, of a box that is then turned by `angle` about its middle.
+        box: Left, top, width and height, in pixels of the page, before it is turned by `angle` about its middle.
         angle: The line's slope in degrees, positive if it falls to the right.
         accepted: Whether the whole line may be relied on.
     """
@@ -119,8 +119,9 @@ def _fit_box(corners: Corners) -> tuple[Box, float]:
     """Return a box and the angle by which it is turned, of about these corners."""
     across, down = corners[1] + corners[2] - corners[0] - corners[3], corners[2] + corners[3] - corners[0] - corners[1]
     size = np.array([np.hypot(*across), np.hypot(*down)]) / 2
-    left, top, width, height = np.rint([*(corners.mean(axis=0) - size / 2), *size]).astype(int).tolist()
-    return (left, top, max(width, 1), max(height, 1)), float(np.degrees(np.arctan2(across[1], across[0])))
+    left, top = np.rint(corners.mean(axis=0) - size / 2).astype(int).tolist()
+    width, height = np.maximum(np.rint(size), 1).astype(int).tolist()
+    return (left, top, width, height), float(np.degrees(np.arctan2(across[1], across[0])))
 
 
 def _find_corners(strip: Strip, box: Box) -> Corners:
@@ -135,5 +136,5 @@ def _bound(corners: Corners, shape: tuple[int, ...]) -> Box:
     limits = np.array(shape[1::-1])
     low = np.clip(np.floor(corners.min(axis=0)), 0, limits - 1).astype(int)
     high = np.clip(np.ceil(corners.max(axis=0)), low + 1, limits).astype(int)
-    left, top, width, height = (*low.tolist(), *(high - low).tolist())
+    (left, top), (width, height) = low.tolist(), (high - low).tolist()
     return left, top, width, height

@@ -138,4 +138,5 @@ def _sample(
     x, y = x - left, y - top
     upper = small[top, left] * (1 - x) + small[top, right] * x
     lower = small[bottom, left] * (1 - x) + small[bottom, right] * x
-    return np.rint(upper * (1 - y) + lower * y).clip(0, 255).astype(np.uint8)
+    sampled: NDArray[np.uint8] = np.rint(upper * (1 - y) + lower * y).astype(np.uint8)
+    return sampled

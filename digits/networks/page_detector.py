@@ -1,4 +1,4 @@
-"""The page detector: a network that marks where on a page digits are, whatever the light, the paper and what else is there.
+"""The page detector: a network that marks where on a page digits are, whatever the light and the paper.
 
 An encoder halves the picture five times and a decoder leads back to a quarter of its size (Lin et al., "Feature Pyramid
 Networks", arXiv 1612.03144). There each place tells whether a digit's middle is at it, in the manner of CenterNet (Zhou
@@ -8,7 +8,6 @@ et al., "Objects as Points", arXiv 1904.07850), how large that digit is and whic
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
@@ -29,8 +28,8 @@ def build_page_network(side: int | None = None) -> keras.Model:
         side: Height and width of all pages in pixels, a multiple of 32; None stands for any multiples.
 
     Returns:
-        A model from float32 `(n, height, width, 1)` in [0, 1] to logits `(n, height / 4, width / 4, 17)`; the channels are
-        those of `digits.inference.page_map`.
+        A model from float32 `(n, height, width, 1)` in [0, 1] to logits `(n, height / 4, width / 4, 17)`;
+        `digits.inference.page_map` names the channels.
     """
     pixels = keras.Input((side, side, 1), name="pixels")
     x = add_convolution(pixels, 16, 5, strides=2, padding="same")
@@ -92,8 +91,7 @@ def draw_targets(digits: tf.Tensor, ink: tf.Tensor) -> tf.Tensor:
 
 
 def measure_page_loss(targets: Any, scores: Any) -> Any:
-    """Return the loss of each page, `(n,)`: focal loss of the middles, cross-entropies of ink and labels, size errors."""
-    axes = (1, 2)
+    """Return the loss of each page, `(n,)`: for middles, sizes, labels and ink."""
     mark, sizes, ink, label, is_near = (
         targets[..., part] for part in (slice(0, 1), slice(1, 3), slice(3, 7), slice(7, 8), slice(8, 9))
     )

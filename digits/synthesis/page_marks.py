@@ -66,10 +66,8 @@ def _print(text: str, size: int) -> Image.Image:
 
 
 @cache
-def _load_font(size: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size)
-    assert isinstance(font, ImageFont.FreeTypeFont)
-    return font
+def _load_font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
 
 
 def _paste(sheet: Sheet, mask: Image.Image, left: float, top: float, level: int) -> None:

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from digits.data.images import MAX_PIXEL
 from digits.synthesis.page_sheet import PAGE_SIDE, SCALE, Sheet
 
-Greys = NDArray[np.float32]
+Greys = NDArray[np.floating]
 _LARGE = 40  # Pixels: such a digit can be read in a picture of a fifth of the size.
 _ROWS, _COLUMNS = np.indices((PAGE_SIDE, PAGE_SIDE), np.float32) / PAGE_SIDE - 0.5
 
@@ -27,7 +27,7 @@ def photograph(sheet: Sheet, random: np.random.Generator, is_on_desk: bool) -> N
     paper = random.uniform(0.4, 1) * _draw_light(random)
     if random.random() < 0.4:
         paper = paper + _draw_grain(random) * random.uniform(0.01, 0.08) * _fade(contrast)
-    picture = paper * (1 - ink)
+    picture: Greys = paper * (1 - ink)
     if is_on_desk:
         inside = _draw_outline(sheet, random)
         picture = inside * picture + (1 - inside) * _draw_desk(random) * _draw_light(random)

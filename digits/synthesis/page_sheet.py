@@ -19,6 +19,10 @@ Points = NDArray[np.float64]
 Segments = NDArray[np.float64]
 
 
+def _make_canvas() -> Image.Image:
+    return Image.new("L", (PAGE_SIDE * SCALE, PAGE_SIDE * SCALE))
+
+
 @dataclass
 class Sheet:
     """What is drawn, in the camera's view.
@@ -32,8 +36,8 @@ class Sheet:
     """
 
     view: NDArray[np.float64]
-    digits: Image.Image = field(default_factory=lambda: _make_canvas())
-    marks: Image.Image = field(default_factory=lambda: _make_canvas())
+    digits: Image.Image = field(default_factory=_make_canvas)
+    marks: Image.Image = field(default_factory=_make_canvas)
     written: list[tuple[float, float, float, float, int]] = field(default_factory=list)
     taken: list[tuple[float, float, float, float]] = field(default_factory=list)
 
@@ -101,10 +105,6 @@ class Sheet:
             if width > 3:
                 for x, y in ((x0, y0), (x1, y1)):
                     draw.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=level)
-
-
-def _make_canvas() -> Image.Image:
-    return Image.new("L", (PAGE_SIDE * SCALE, PAGE_SIDE * SCALE))
 
 
 def draw_view(random: np.random.Generator, is_on_desk: bool) -> NDArray[np.float64]:

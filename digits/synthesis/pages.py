@@ -56,7 +56,7 @@ class Hand:
         """Return a digit's centre line 1 high, its middle at 0, in this hand."""
         middle = (segments.max(axis=(0, 1)) + segments.min(axis=(0, 1))) / 2
         height, width = np.ptp(segments[..., 1]), np.ptp(segments[..., 0])
-        formed = (segments - middle) / max(height, 0.45 * width, 1.0)
+        formed: Segments = (segments - middle) / max(height, 0.45 * width, 1.0)
         formed[..., 0] *= self.stretch * np.exp(self.random.normal(0, 0.07))
         formed[..., 0] -= (self.slant + self.random.normal(0, 0.05)) * formed[..., 1]
         return formed

@@ -116,8 +116,8 @@ class NumberReading(Answer):
     digits: list[ReadDigit] = Field(description="The digits of all lines, in the order in which they are read.")
     lines: list[ReadLine] = Field(description="From top to bottom, and from left to right at one height.")
     reason: Literal["blank", "no_digits", "too_small"] | None = Field(
-        description="Why there is no line: there is no ink, none of it looks like digits, or digits are too small to be "
-        "read; null if there is a line.",
+        description="Why there is no line: there is no ink, none of it looks like digits, or digits are too small to "
+        "be read; null if there is a line.",
         examples=[None],
     )
     orientation: Literal[0, 90, 180, 270] = Field(
@@ -152,7 +152,7 @@ class FileInfo(Answer):
 
 
 class ModelInfo(FileInfo):
-    """The model of single digits; `lines`, which reads lines for /read and is asked by /predict/image; `pages`, which finds them."""
+    """The model of single digits; `lines` reads lines for /read, and a part of /predict/image; `pages` finds lines."""
 
     accuracy: float | None = Field(
         ge=0,

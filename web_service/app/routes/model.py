@@ -17,9 +17,9 @@ async def describe_model(request: Request) -> Response:
     artifact = state.classifier.artifact
     metrics = artifact.provenance.get("metrics")
     accuracy = metrics.get("accuracy") if isinstance(metrics, dict) else None
-    others = {"lines": state.line_reader, "pages": state.page_reader.detector}
-    described = {name: _describe_file(model.artifact) for name, model in others.items()}
-    return answer_json({**_describe_file(artifact), "accuracy": accuracy, **described})
+    lines = _describe_file(state.line_reader.artifact)
+    pages = _describe_file(state.page_reader.detector.artifact)
+    return answer_json({**_describe_file(artifact), "accuracy": accuracy, "lines": lines, "pages": pages})
 
 
 def _describe_file(artifact: Artifact) -> dict[str, object]:

@@ -53,9 +53,9 @@ async def predict_image(request: Request) -> Response:
 async def read_several(request: Request, lines: AllAtOnce = None) -> Response:
     """Send a picture of a page, and get the numbers on it, line by line.
 
-    Digits may touch, stand in cells or on printed paper, and slope; stops, commas, dashes and letters are passed over. A
-    digit that might be another as well is in `number` by the best guess, and not accepted. What stands alone and looks
-    like none is left out of it.
+    Digits may touch, stand in cells or on printed paper, and slope; stops, commas, dashes and letters are passed over.
+    A digit that might be another as well is in `number` by the best guess, and not accepted. What stands alone and
+    looks like none is left out of it.
     """
     state = get_state(request.app)
     decode = await _receive_picture(request, state)
