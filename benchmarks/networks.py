@@ -1,4 +1,4 @@
-"""The two networks that read drawings, as the service loads them."""
+"""The networks that read drawings, as the service loads them."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -7,21 +7,32 @@ from pathlib import Path
 from benchmarks import ROOT
 from digits.inference.classifier import Classifier, load_classifier
 from digits.inference.line_reader import LineReader, load_line_reader
+from digits.inference.page_detector import load_page_detector
+from digits.inference.page_reader import PageReader
 
 MODELS = ROOT / "models"
-SHIPPED, LINES = MODELS / "digits.h5", MODELS / "lines.h5"
+SHIPPED, LINES, PAGES = MODELS / "digits.h5", MODELS / "lines.h5", MODELS / "pages.h5"
 
 
 @dataclass(frozen=True)
 class Networks:
-    """Both, loaded."""
+    """All of them, loaded."""
 
-    classifier: Classifier
-    line_reader: LineReader
+    page_reader: PageReader
+
+    @property
+    def classifier(self) -> Classifier:
+        """Reads single digits."""
+        return self.page_reader.classifier
+
+    @property
+    def line_reader(self) -> LineReader:
+        """Reads lines."""
+        return self.page_reader.line_reader
 
     @property
     def version(self) -> str:
-        """Of both files, as a benchmark writes it down."""
+        """Of the files that read lines and digits, as a benchmark writes it down."""
         return join_versions(self.line_reader.artifact.version, self.classifier.artifact.version)
 
 
@@ -32,5 +43,5 @@ def join_versions(lines: str, digits: str) -> str:
 
 @cache
 def load_networks(classifier: Path = SHIPPED) -> Networks:
-    """Load a classifier and the shipped network that reads lines, once in each process."""
-    return Networks(load_classifier(classifier), load_line_reader(LINES))
+    """Load a classifier and the shipped networks beside it, once in each process."""
+    return Networks(PageReader(load_page_detector(PAGES), load_line_reader(LINES), load_classifier(classifier)))

@@ -4,7 +4,8 @@ The network looks at the page at two sizes, because it has learnt digits of 11 t
 the other misses.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from math import ceil
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from digits.inference.artifact import Artifact, read_artifact
 from digits.inference.onnx_session import Predict, open_graph
 from digits.inference.page_map import CENTRE, CLASSES, INK, NUM_CHANNELS, SIZES, STRIDE, to_pixels
 
-_LOOKS = (384, 768)  # Pixels of the longer side.
+_COARSE, _USUAL, _FINE = 384, 768, 1536  # Pixels of the longer side.
+_SMALL = 18  # Where digits are lower in the usual look, a finer one follows; pixels.
 _MOST_ENLARGED = 6.0
 _LEAST_SCORE = 0.25
 _BLOCK = 32  # The network takes multiples of so many pixels.
@@ -89,14 +91,18 @@ def load_page_detector(path: Path, num_threads: int = 1) -> PageDetector:
 
 def find_digits(drawing: NDArray[np.uint8], detector: PageDetector) -> FoundDigits:
     """Find the digits of a drawing, uint8 `(height, width)`, luminance."""
-    looks = []
-    for side in _LOOKS:
-        scale = min(side / max(drawing.shape), _MOST_ENLARGED)
-        looks.append(_find_at(drawing, scale, detector))
-    together = FoundDigits(
-        *(np.concatenate([getattr(one, name) for one in looks]) for name in FoundDigits.__annotations__)
-    )
-    return _keep_surest(together)
+    found = _keep_surest([_find_at(drawing, side, detector) for side in (_COARSE, _USUAL)])
+    longer = max(drawing.shape)
+    is_small = not len(found) or float(np.median(found.sizes[:, 1])) * _USUAL / longer < _SMALL
+    if is_small and longer > _USUAL:
+        found = _keep_surest([found, _find_at(drawing, _FINE, detector)])
+    return found
+
+
+def glance(drawing: NDArray[np.uint8], detector: PageDetector) -> float:
+    """Return how much a drawing looks like a page of digits: the sum of their scores times their labels' certainty."""
+    found = _keep_surest([_find_at(drawing, _COARSE, detector)])
+    return float(found.scores @ found.probabilities.max(axis=1))
 
 
 def resize(drawing: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
@@ -130,15 +136,18 @@ def find_marks(seen: NDArray[np.float32], least: float = _LEAST_SCORE) -> FoundD
     return FoundDigits(middles, to_pixels(there[:, SIZES]), there[:, CENTRE.start], there[:, CLASSES])
 
 
-def _find_at(drawing: NDArray[np.uint8], scale: float, detector: PageDetector) -> FoundDigits:
+def _find_at(drawing: NDArray[np.uint8], side: int, detector: PageDetector) -> FoundDigits:
+    scale = min(side / max(drawing.shape), _MOST_ENLARGED)
     marks = find_marks(detector.look(resize(drawing, scale)))
     # What looks too large at this size is seen better at the other.
     likely = np.clip(2 - marks.sizes[:, 1] / 110, 0.3, 1)
     return FoundDigits(marks.middles / scale, marks.sizes / scale, marks.scores * likely, marks.probabilities)
 
 
-def _keep_surest(found: FoundDigits) -> FoundDigits:
-    """Leave out what overlaps with a surer digit."""
+def _keep_surest(looks: Sequence[FoundDigits]) -> FoundDigits:
+    """Put looks together, and leave out what overlaps with a surer digit."""
+    names = [one.name for one in fields(FoundDigits)]
+    found = FoundDigits(*(np.concatenate([getattr(one, name) for one in looks]) for name in names))
     order = np.argsort(-found.scores)
     low, high = found.middles - found.sizes / 2, found.middles + found.sizes / 2
     areas = found.sizes.prod(axis=1)

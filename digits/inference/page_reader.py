@@ -13,12 +13,18 @@ from numpy.typing import NDArray
 
 from digits.inference.classifier import Classifier
 from digits.inference.line_reader import LineReader, ReadDigit, read_ink, read_number, spell_number
-from digits.inference.page_detector import FoundDigits, PageDetector, find_digits, measure_ink
+from digits.inference.page_detector import FoundDigits, PageDetector, find_digits, glance, measure_ink, resize
 from digits.inference.page_lines import group_lines
 from digits.inference.segmentation import Box
 from digits.inference.strip import Strip, measure_contrast, straighten
+from digits.preprocessing.binarise import extract_ink
 
 Orientation = Literal[0, 90, 180, 270]
+_ORIENTATIONS: tuple[Orientation, ...] = (0, 270, 180, 90)  # Clockwise, by the quarter turns counterclockwise.
+_CLEARLY = 1.4  # The picture is turned if a glance at it tells so many times as many digits then,
+_LEAST_GLANCE = 1.5  # and at least so many.
+_TOO_SMALL = 9.0  # Pixels: lower digits cannot be read.
+_SIDE = 512  # Ink is searched on a picture of so many pixels.
 EmptyReason = Literal["blank", "no_digits", "too_small"]
 Corners = NDArray[np.float64]
 
@@ -77,13 +83,55 @@ def read_page(drawing: NDArray[np.uint8], reader: PageReader) -> PageReading:
         drawing: uint8 `(height, width)`, luminance, dark ink on light paper or the reverse.
         reader: The networks.
     """
+    page = _read_upright(drawing, reader)
+    if page.reason == "blank" or (page.lines and all(line.accepted for line in page.lines)):
+        return page
+    # The picture may lie on its side, or stand on its head.
+    glances = [glance(np.rot90(drawing, turns), reader.detector) for turns in range(4)]
+    turns = int(np.argmax(glances))
+    if not turns or glances[turns] < max(_CLEARLY * glances[0], _LEAST_GLANCE):
+        return page
+    turned = _read_upright(np.ascontiguousarray(np.rot90(drawing, turns)), reader)
+    if not turned.lines:
+        return page
+    lines = [_turn_back(line, turns, drawing.shape) for line in turned.lines]
+    return PageReading(lines, None, _ORIENTATIONS[turns])
+
+
+def _read_upright(drawing: NDArray[np.uint8], reader: PageReader) -> PageReading:
     found = find_digits(drawing, reader.detector)
     lines = []
     for members in group_lines(found):
         line = _read_line(drawing, found.take(np.array(members)), reader)
         if line is not None:
             lines.append(line)
-    return PageReading(lines, None if lines else "blank", 0)
+    return PageReading(lines, None if lines else _explain_nothing(drawing, found), 0)
+
+
+def _explain_nothing(drawing: NDArray[np.uint8], found: FoundDigits) -> EmptyReason:
+    if len(found) and float(np.median(found.sizes[:, 1])) < _TOO_SMALL:
+        return "too_small"
+    return "no_digits" if extract_ink(resize(drawing, min(_SIDE / max(drawing.shape), 1))).any() else "blank"
+
+
+def _turn_back(line: ReadLine, turns: int, shape: tuple[int, ...]) -> ReadLine:
+    """Return a line of a picture that was turned counterclockwise so many times, as it lies in the picture before."""
+    digits = [replace(one, box=_turn_box(one.box, turns, shape, is_turned=True)) for one in line.digits]
+    angle = (line.angle + 90 * turns + 180) % 360 - 180
+    return replace(line, digits=digits, box=_turn_box(line.box, turns, shape, is_turned=False), angle=angle)
+
+
+def _turn_box(box: Box, turns: int, shape: tuple[int, ...], *, is_turned: bool) -> Box:
+    """Return where a box lies after its middle was turned back; `is_turned` tells whether its sides turn, too."""
+    left, top, width, height = box
+    x, y = left + width / 2, top + height / 2
+    # The picture's width before each turn back, from the last one.
+    sides = [shape[(1 + turn) % 2] for turn in range(turns)][::-1]
+    for side in sides:
+        x, y = side - y, x
+        if is_turned:
+            width, height = height, width
+    return round(x - width / 2), round(y - height / 2), width, height
 
 
 def read_line(drawing: NDArray[np.uint8], reader: PageReader) -> PageReading:
