@@ -17,7 +17,7 @@ from digits.data.images import scale_pixels
 from digits.errors import ArtifactError
 from digits.inference.artifact import Artifact, read_artifact
 from digits.inference.onnx_session import Predict, open_graph
-from digits.inference.page_map import CENTRE, CLASSES, INK, NUM_CHANNELS, SIZES, STRIDE, to_pixels
+from digits.preprocessing.page_map import CENTRE, CLASSES, INK, NUM_CHANNELS, SIZES, STRIDE, to_pixels
 
 _COARSE, _USUAL, _FINE = 384, 768, 1536  # Pixels of the longer side.
 _SMALL = 18  # Where digits are lower in the usual look, a finer one follows; pixels.

@@ -12,8 +12,8 @@ import tensorflow as tf
 from keras import layers, ops
 
 from digits.data.images import NUM_CLASSES
-from digits.inference.page_map import CENTRE, CLASSES, INK, NUM_CHANNELS, SIZES, STRIDE, to_shares
 from digits.networks.classifier import add_convolution, add_residual_block
+from digits.preprocessing.page_map import CENTRE, CLASSES, INK, NUM_CHANNELS, SIZES, STRIDE, to_shares
 
 _RARE = -2.2  # The first logit of everything: a tenth of the places have ink, fewer the middle of a digit.
 _SPREAD = 0.1  # A digit's mark fades over this share of its height,
@@ -29,7 +29,7 @@ def build_page_network(side: int | None = None) -> keras.Model:
 
     Returns:
         A model from float32 `(n, height, width, 1)` in [0, 1] to logits `(n, height / 4, width / 4, 17)`;
-        `digits.inference.page_map` names the channels.
+        `digits.preprocessing.page_map` names the channels.
     """
     pixels = keras.Input((side, side, 1), name="pixels")
     x = add_convolution(pixels, 16, 5, strides=2, padding="same")

@@ -10,15 +10,18 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from digits.data.image_file import decode_picture
+from digits.data.image_file import Picture, decode_picture
 from digits.data.images import NUM_CLASSES, make_batch
 from digits.errors import ImageError
 from digits.inference.classifier import Classifier, load_classifier
 from digits.inference.digit_reader import read_drawing
-from digits.inference.line_reader import LineReader, load_line_reader, read_number, spell_number
+from digits.inference.line_reader import LineReader, load_line_reader
+from digits.inference.page_detector import load_page_detector
+from digits.inference.page_reader import PageReader, ReadLine, read_page
 from digits.scoring.pieces import Fault, Id, Pictures, Piece, Rows
 from digits.scoring.sources import Task
 
+_BOX = ("left", "top", "width", "height")
 _ROWS_AT_ONCE = 128  # The activations of so many images fit into the processor's cache.
 
 
@@ -29,13 +32,15 @@ class Job:
     Attributes:
         classifier: The .h5 of the classifier.
         line_reader: The .h5 of the line network. Rows of pixels do not need it.
-        task: `predict` reads one digit a row or picture, `read` one number a picture.
+        page_detector: The .h5 of the page network. Only `read` needs it.
+        task: `predict` reads one digit a row or picture, `read` the numbers of a picture, a row each.
         has_numbers: Whether ids are numbers of rows, and not text.
         with_probabilities: Whether answers of `predict` hold the probabilities of all digits.
     """
 
     classifier: Path
     line_reader: Path
+    page_detector: Path
     task: Task
     has_numbers: bool
     with_probabilities: bool = False
@@ -55,10 +60,14 @@ def answer_piece(job: Job, piece: Piece) -> tuple[pyarrow.Table, list[Fault]]:
 
 def make_schema(job: Job) -> pyarrow.Schema:
     """Return the columns of the answers."""
-    answer = ("digit", pyarrow.uint8()) if job.task == "predict" else ("number", pyarrow.string())
+    answer = [("digit", pyarrow.uint8())]
+    if job.task == "read":
+        answer = [("line", pyarrow.int32()), ("number", pyarrow.string())]
+        answer += [(side, pyarrow.int32()) for side in _BOX]
+        answer += [("angle", pyarrow.float32())]
     columns = [
         ("id", pyarrow.int64() if job.has_numbers else pyarrow.string()),
-        answer,
+        *answer,
         ("confidence", pyarrow.float32()),
         ("accepted", pyarrow.bool_()),
         ("reason", pyarrow.string()),
@@ -90,36 +99,54 @@ def _answer_rows(job: Job, rows: Rows) -> tuple[pyarrow.Table, list[Fault]]:
     return _make_digits(job, rows.ids, probabilities, reasons), list(rows.faults)
 
 
+@cache
+def _load_page_reader(page: Path, line: Path, classifier: Path) -> PageReader:
+    return PageReader(load_page_detector(page), _load_line_reader(line), _load_classifier(classifier))
+
+
 def _answer_pictures(job: Job, pictures: Pictures) -> tuple[pyarrow.Table, list[Fault]]:
-    answer = _read_one_digit if job.task == "predict" else _read_one_number
+    answer = _read_one_digit if job.task == "predict" else _read_one_page
     ids, answers, faults = [], [], list(pictures.faults)
     for one, encoded in zip(pictures.ids, pictures.encoded, strict=True):
         try:
-            answers.append(answer(job, decode_picture(encoded).luminance))
+            picture = decode_picture(encoded)
         except ImageError as error:
             faults.append(Fault(one, error.code, str(error)))
         else:
-            ids.append(one)
-    reasons = [reason for *_, reason in answers]
+            found = answer(job, picture)
+            answers += found
+            ids += [one] * len(found)
+    reasons = [one.pop("reason") for one in answers]
+    columns = {name: [one[name] for one in answers] for name in (answers[0] if answers else ())}
     if job.task == "predict":
-        probabilities = np.array([one for one, *_ in answers], np.float32).reshape(-1, NUM_CLASSES)
+        probabilities = np.array(columns.get("probabilities", []), np.float32).reshape(-1, NUM_CLASSES)
         return _make_digits(job, ids, probabilities, reasons), faults
-    numbers, confidences = [one for one, *_ in answers], [one for _, one, _ in answers]
-    return _make_table(job, ids, reasons, number=numbers, confidence=confidences), faults
+    return _make_table(job, ids, reasons, **columns), faults
 
 
-def _read_one_digit(job: Job, drawing: NDArray[np.uint8]) -> tuple[Any, float, str | None]:
-    """Return the probabilities, float32 `(10,)`; the confidence; and why it is not accepted, if it is not."""
-    drawn = read_drawing(drawing, _load_classifier(job.classifier), _load_line_reader(job.line_reader))
-    return drawn.probabilities, float(drawn.probabilities.max()), drawn.reason
+def _read_one_digit(job: Job, picture: Picture) -> list[dict[str, Any]]:
+    drawn = read_drawing(picture.luminance, _load_classifier(job.classifier), _load_line_reader(job.line_reader))
+    return [{"probabilities": drawn.probabilities, "reason": drawn.reason}]
 
 
-def _read_one_number(job: Job, drawing: NDArray[np.uint8]) -> tuple[Any, float, str | None]:
-    """Return the number; the confidence of its least certain digit, 0 if there is none; and the first reason."""
-    found = read_number(drawing, _load_line_reader(job.line_reader), _load_classifier(job.classifier))
-    reasons: list[str] = [one.reason for one in found if one.reason is not None] if found else ["blank"]
-    confidence = min((float(one.probabilities.max()) for one in found), default=0.0)
-    return spell_number(found), confidence, next(iter(reasons), None)
+def _read_one_page(job: Job, picture: Picture) -> list[dict[str, Any]]:
+    """Return a row for each line; one without a number if there is no line, which tells why."""
+    page = read_page(picture.luminance, _load_page_reader(job.page_detector, job.line_reader, job.classifier))
+    if not page.lines:
+        place = dict.fromkeys(("line", *_BOX, "angle"))
+        return [{**place, "number": "", "confidence": 0.0, "reason": page.reason}]
+    return [_describe_line(line, index, picture.scale) for index, line in enumerate(page.lines)]
+
+
+def _describe_line(line: ReadLine, index: int, scale: int) -> dict[str, Any]:
+    return {
+        "line": index,
+        "number": line.number,
+        **{name: side * scale for name, side in zip(_BOX, line.box, strict=True)},
+        "angle": line.angle,
+        "confidence": min(float(one.probabilities.max()) for one in line.digits),
+        "reason": None if line.accepted else "ambiguous",
+    }
 
 
 def _make_digits(

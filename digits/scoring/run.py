@@ -51,6 +51,7 @@ class ScoringConfig:
     model: Path = Path("models/digits.h5")
     """The classifier."""
     line_model: Path = Path("models/lines.h5")
+    page_model: Path = Path("models/pages.h5")
     """The line network, which reads pictures, too."""
     max_errors: int | None = None
     """The run stops beyond so many rows or pictures that cannot be read; None stands for any number."""
@@ -86,7 +87,9 @@ def score(config: ScoringConfig, is_quiet: bool = False) -> Manifest:
     started = perf_counter()
     output = Output(locate(config.output), config.format)
     summary = summarise_input(config.input, output.folder, config.task)
-    job = Job(config.model, config.line_model, config.task, summary.has_numbers, config.probabilities)
+    job = Job(
+        config.model, config.line_model, config.page_model, config.task, summary.has_numbers, config.probabilities
+    )
     hashes = _hash_models(job, summary)
     manifest = begin_manifest(config.input, summary, job, output, config.rows_per_part, hashes)
     check_manifest(output.folder, manifest)
@@ -129,6 +132,8 @@ def _hash_models(job: Job, summary: Summary) -> dict[str, str]:
     paths = [job.classifier]
     if job.task == "read" or not summary.kinds <= {"csv", "idx"}:
         paths.append(job.line_reader)
+    if job.task == "read":
+        paths.append(job.page_detector)
     return {str(path): read_artifact(path).sha256 for path in paths}
 
 
@@ -162,6 +167,7 @@ def parse_arguments() -> tuple[ScoringConfig, bool]:
     add("--probabilities", action="store_true", help="write those of all ten digits, too")
     add("--model", type=Path, help="default: models/digits.h5")
     add("--line-model", type=Path, help="default: models/lines.h5")
+    add("--page-model", type=Path, help="default: models/pages.h5")
     add("--max-errors", type=int, help="stop with exit status 3 beyond so many; default: never")
     add("--rows-per-part", type=int, help=f"default: {ScoringConfig.rows_per_part}")
     add("--workers", type=int, help="processes; default: one a core")

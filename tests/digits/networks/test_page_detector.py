@@ -4,8 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from digits.inference.page_detector import find_marks, measure_ink
-from digits.inference.page_map import CENTRE, CLASSES, INK, NUM_CHANNELS, SIZES
 from digits.networks.page_detector import add_page_probabilities, build_page_network, draw_targets, measure_page_loss
+from digits.preprocessing.page_map import CENTRE, CLASSES, INK, NUM_CHANNELS, SIZES
 
 DIGITS = np.zeros((80, 5), np.float32)
 DIGITS[:, 4] = -1
