@@ -1,37 +1,52 @@
 // What belongs together: the sheet, the reader, the answer, and the buttons.
 
-import { showDigit, showNothing, showNumber, showTrouble } from "./answer.js";
+import { showDigit, showNothing, showPage, showTrouble, showWaiting } from "./answer.js";
 import { writeCommand } from "./curl.js";
+import { find } from "./dom.js";
+import { cutOut, turnLines } from "./geometry.js";
+import { render } from "./lines.js";
+import { nameDigit, showDoubt, showOwn } from "./naming.js";
+import { writeCsv, writeText } from "./numbers.js";
 import { findPhoto, preparePhoto } from "./photo.js";
 import { Reader } from "./reader.js";
+import { copyText, hideByHand, saveFile } from "./share.js";
 import { Sheet } from "./sheet.js";
+import { hideTrouble, setUpTrouble, tellTrouble } from "./trouble.js";
+import { name } from "./words.js";
+import { Zoom } from "./zoom.js";
 
 // Relative, so that the page works below a prefix, too.
 const PATHS = { one: "predict/image", several: "read" };
-// What a header can carry; at anything else fetch fails as if there were no service.
-const SENDABLE = /^[\x20-\x7e]+$/;
-const find = (selector) => document.querySelector(selector);
+// Wider pictures have the numbers below them, not beside them.
+const WIDE = 2.2;
 
 const desk = find("#desk");
 const paper = find("#paper");
-const trouble = find("#trouble");
-const keyForm = find("#key");
-const command = find("#command");
 const fileInput = find("#file");
 let retryTimer = 0;
+// The lines that are shown, with what the person put right.
+let lines = [];
 
 const ink = find("#ink");
 const sheet = new Sheet(ink, readSheet);
 const reader = new Reader(takeAnswer, takeTrouble);
+const zoom = new Zoom(find("#view"), find("#stage"), showZoom);
 
 function readSheet(isFinished) {
   clearTimeout(retryTimer);
   find("#undo").disabled = !sheet.canUndo;
   find("#clear").disabled = find("#copy").disabled = sheet.isEmpty;
   paper.classList.toggle("used", !sheet.isEmpty);
-  paper.classList.toggle("unseen-photo", Boolean(sheet.photo && !sheet.photo.bitmap));
+  paper.classList.toggle("unseen-photo", !sheet.isSeen);
   ink.setAttribute("aria-label", sheet.description);
   setNotice("");
+  fitPaper();
+  find("#all").hidden = !sheet.photo;
+  if (sheet.isEmpty || sheet.photo) {
+    takeLines([]);
+    showDoubt(null);
+  }
+  if (sheet.photo) showWaiting();
   if (sheet.isEmpty) {
     reader.forget();
     hideTrouble();
@@ -41,43 +56,76 @@ function readSheet(isFinished) {
   reader.ask({ path: PATHS[desk.dataset.mode], makeBody: () => sheet.export(), isFinished });
 }
 
+/** Give the paper the form of what is on it. */
+function fitPaper() {
+  const { width, height } = sheet.size;
+  document.body.classList.toggle("page", sheet.isPage);
+  document.body.classList.toggle("wide", width > WIDE * height);
+  desk.style.setProperty("--aspect", width / height);
+  find("#zoom").hidden = !sheet.isPage;
+  zoom.reset(sheet.isPage);
+}
+
+function showZoom(scale) {
+  find("#zoom output").textContent = `${Math.round(100 * scale)} %`;
+  find("#zoom-out").disabled = scale === 1;
+  find("#zoom-in").disabled = !zoom.canGrow;
+  // What scrolls is reached with the keyboard, what does not is no stop.
+  find("#view").tabIndex = scale > 1 ? 0 : -1;
+}
+
 function takeAnswer(answer, question) {
   hideTrouble();
-  if (question.path === PATHS.one) showDigit(answer, question.isFinished);
-  else showNumber(answer, (box) => sheet.place(box), question.isFinished);
+  if (question.path === PATHS.one) {
+    showDigit(answer, question.isFinished);
+    showDoubt(sheet.isSeen && answer.reason !== "blank" ? answer : null, keep);
+    return;
+  }
+  const sent = sheet.photo?.bitmap;
+  if (sheet.isPage && sheet.turn(answer.orientation)) fitPaper();
+  takeLines(sheet.isPage ? turnLines(answer.lines, answer.orientation, sent) : answer.lines);
+  const about = { size: sheet.size, picture: sheet.isPage && sheet.picture, onChoose: reveal, onName: sheet.isSeen && keepInLine };
+  showPage(answer, lines, about, question.isFinished);
+}
+
+function takeLines(found) {
+  lines = found;
+  find("#exports").hidden = !lines.length;
+}
+
+function reveal(box, row) {
+  zoom.reveal(box);
+  // Beside the picture the list can move without taking the picture out of sight.
+  if (getComputedStyle(find("#drawing")).position === "sticky") row.scrollIntoView({ block: "nearest" });
+}
+
+async function keepInLine(one, label) {
+  await keep(one, label);
+  render();
+}
+
+/** Keep a digit under the person's name for it. */
+async function keep(one, label) {
+  const { picture } = sheet;
+  try {
+    await nameDigit(one, label, () => cutOut(picture, one.box));
+    setNotice(one.label === undefined ? "Taken back." : `Kept as ${name(label)}, in this browser alone.`);
+  } catch {
+    setNotice("This browser keeps nothing for this page.");
+  }
 }
 
 function takeTrouble(error) {
   showTrouble();
-  sayTrouble(error.message);
-  const needsKey = error.code === "unauthorized";
-  showKeyForm(needsKey);
-  trouble.querySelector("button").hidden = needsKey;
+  takeLines([]);
+  showDoubt(null);
+  tellTrouble(error);
   if (error.retrySeconds) retryTimer = setTimeout(() => readSheet(true), 1000 * error.retrySeconds);
 }
 
-function sayTrouble(text) {
-  trouble.querySelector("p").textContent = text;
-  trouble.hidden = false;
-}
-
-function hideTrouble() {
-  trouble.hidden = true;
-  showKeyForm(false);
-}
-
-function showKeyForm(isNeeded) {
-  // From a field that goes away the focus would fall to nothing.
-  if (!isNeeded && keyForm.contains(document.activeElement)) ink.focus({ preventScroll: true });
-  keyForm.hidden = !isNeeded;
-}
-
 function takeKey(key) {
-  if (!SENDABLE.test(key)) {
-    reader.forget();
-    sayTrouble("That cannot be a key: expected plain letters, digits and signs, no accents or curly quotes.");
-    return;
-  }
+  reader.forget();
+  if (key === null) return;
   reader.key = key;
   readSheet(true);
 }
@@ -89,6 +137,7 @@ function replace(change) {
 }
 
 function setMode(mode) {
+  find(`#modes [value="${mode}"]`).checked = true;
   desk.dataset.mode = mode;
   replace(() => sheet.setMode(mode));
 }
@@ -100,53 +149,72 @@ async function takePhoto(file) {
   else setNotice("That is no picture: PNG, JPEG, WebP, GIF, BMP or TIFF.");
 }
 
+async function takeSample() {
+  const path = find("#sample").dataset.src;
+  const response = await fetch(path).catch(() => null);
+  if (!response?.ok) {
+    setNotice("The sample cannot be loaded. Try again later.");
+    return;
+  }
+  const blob = await response.blob();
+  if (desk.dataset.mode !== "several") setMode("several");
+  await takePhoto(new File([blob], path.split("/").at(-1), { type: blob.type }));
+}
+
 async function copyCommand() {
   const url = new URL(PATHS[desk.dataset.mode], document.baseURI).href;
   const options = { fileName: sheet.photo?.name, needsKey: Boolean(reader.key) };
   const text = await writeCommand(url, await sheet.export(), options);
-  const area = command.querySelector("textarea");
-  area.value = text;
   const note = reader.key ? " Put your key into DIGITS_API_KEY first." : "";
-  try {
-    // Not there on a page that came over plain HTTP from another machine.
-    await navigator.clipboard.writeText(text);
-    setNotice(`Copied: paste it into a terminal.${note}`);
-  } catch {
-    setNotice(`This browser does not let the page copy.${note}`);
-    command.hidden = false;
-    area.select();
-  }
+  await copy(text, "The command, to copy by hand", `Copied: paste it into a terminal.${note}`, note);
 }
 
-function setNotice(text) {
+function copyNumbers() {
+  const done = lines.length === 1 ? "Copied: the number." : `Copied: ${lines.length} numbers, a line each.`;
+  return copy(writeText(lines), "The numbers, to copy by hand", done);
+}
+
+async function copy(text, title, done, note = "") {
+  setNotice("");
+  setNotice((await copyText(text, title)) ? done : `This browser does not let the page copy.${note}`, false);
+}
+
+function setNotice(text, isAlone = true) {
   find("#notice").textContent = text;
-  command.hidden = true;
+  if (isAlone) hideByHand();
 }
 
 function handleKey(event) {
   const isTyping = event.target.matches?.("textarea, input:not([type=radio], [type=file])");
   if (isTyping || event.altKey) return;
-  if ((event.ctrlKey || event.metaKey) && !event.shiftKey && event.key.toLowerCase() === "z") replace(() => sheet.undo());
+  const isCommand = event.ctrlKey || event.metaKey;
+  if (isCommand && !event.shiftKey && event.key.toLowerCase() === "z") replace(() => sheet.undo());
   else if (event.key === "Delete" || event.key === "Backspace") replace(() => sheet.clear());
+  else if (sheet.isPage && !isCommand && "+-".includes(event.key)) zoom.step(event.key === "+" ? 1 : -1);
   else return;
   event.preventDefault();
 }
 
-find("#undo").addEventListener("click", () => replace(() => sheet.undo()));
-find("#clear").addEventListener("click", () => replace(() => sheet.clear()));
-find("#choose").addEventListener("click", () => fileInput.click());
-find("#copy").addEventListener("click", copyCommand);
+const ACTIONS = {
+  undo: () => replace(() => sheet.undo()),
+  clear: () => replace(() => sheet.clear()),
+  choose: () => fileInput.click(),
+  sample: takeSample,
+  copy: copyCommand,
+  "copy-text": copyNumbers,
+  csv: () => saveFile(new Blob([writeCsv(lines)], { type: "text/csv" }), "numbers.csv"),
+  "zoom-in": () => zoom.step(1),
+  "zoom-out": () => zoom.step(-1),
+  all: () => setMode("several"),
+};
+for (const [id, act] of Object.entries(ACTIONS)) find(`#${id}`).addEventListener("click", act);
 find("#modes").addEventListener("change", (event) => setMode(event.target.value));
-trouble.querySelector("button").addEventListener("click", () => readSheet(true));
 fileInput.addEventListener("change", async () => {
   await takePhoto(fileInput.files[0]);
   // So that the same file can be chosen again.
   fileInput.value = "";
 });
-keyForm.addEventListener("submit", (event) => {
-  event.preventDefault();
-  takeKey(find("#key-field").value.trim());
-});
+setUpTrouble(() => readSheet(true), takeKey);
 addEventListener("keydown", handleKey);
 addEventListener("paste", (event) => takePhoto(findPhoto(event.clipboardData)));
 addEventListener("dragover", (event) => {
@@ -164,3 +232,4 @@ addEventListener("drop", (event) => {
 
 // A browser that goes back to the page may have kept the choice.
 setMode(find("#modes input:checked").value);
+showOwn().catch(() => {});

@@ -1,5 +1,7 @@
 // The sheet of paper: strokes or a photo on it, every step can be taken back.
 
+import { turnBitmap } from "./geometry.js";
+
 // In units of the paper, which are the pixels of the picture that is sent.
 const HEIGHT = 256;
 const WIDTHS = { one: 256, several: 640 };
@@ -41,6 +43,28 @@ export class Sheet {
     return this.#state.photo;
   }
 
+  /** Whether the browser can show what is on the sheet. */
+  get isSeen() {
+    return !this.photo || Boolean(this.photo.bitmap);
+  }
+
+  /** Whether the sheet is the photo, whose size it has; then nothing is drawn on it. */
+  get isPage() {
+    return this.#mode === "several" && Boolean(this.photo?.bitmap);
+  }
+
+  /** The size of the sheet: the pixels of the picture that is sent, but turned as it is shown. */
+  get size() {
+    if (!this.isPage) return { width: WIDTHS[this.#mode], height: HEIGHT };
+    const { width, height } = this.#bitmap;
+    return { width, height };
+  }
+
+  /** What is read, as it is shown, if it can be: a bitmap or a canvas. */
+  get picture() {
+    return this.photo ? this.#bitmap : this.#paintPicture();
+  }
+
   /** Say in words what is on the sheet. */
   get description() {
     const { strokes, photo } = this.#state;
@@ -75,26 +99,17 @@ export class Sheet {
 
   /** Return what to send: dark ink on white, whatever the colours on the screen, or the photo itself. */
   async export() {
-    if (this.photo) return this.photo.blob;
-    const canvas = new OffscreenCanvas(WIDTHS[this.#mode], HEIGHT);
-    const context = canvas.getContext("2d");
-    context.fillStyle = "white";
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    this.#paintStrokes(context, "black");
-    return canvas.convertToBlob({ type: "image/png" });
+    return this.photo ? this.photo.blob : this.#paintPicture().convertToBlob({ type: "image/png" });
   }
 
-  /** Turn a box of the picture that was sent into shares of the sheet: `{left, top, width, height}` in percent. */
-  place([left, top, width, height]) {
-    const { x, y, scale } = this.#state.photo ? this.#placePhoto() : { x: 0, y: 0, scale: 1 };
-    const across = 100 / WIDTHS[this.#mode];
-    const down = 100 / HEIGHT;
-    return {
-      left: (x + left * scale) * across,
-      top: (y + top * scale) * down,
-      width: width * scale * across,
-      height: height * scale * down,
-    };
+  /** Show the page's photo turned clockwise by so many degrees, and return whether that changed; it is sent as before. */
+  turn(degrees) {
+    const { photo } = this;
+    if (degrees === (photo.turn ?? 0)) return false;
+    photo.turn = degrees;
+    photo.turned = turnBitmap(photo.bitmap, degrees);
+    this.#repaint();
+    return true;
   }
 
   #become(state) {
@@ -110,7 +125,7 @@ export class Sheet {
   }
 
   #begin(event) {
-    if (event.button !== 0) return;
+    if (event.button !== 0 || this.isPage) return;
     if (event.pointerType === "pen") this.#lastPenTime = event.timeStamp;
     if (this.#pointer) {
       // The hand lies down before the pen does, and leaves a stroke of its own.
@@ -153,8 +168,10 @@ export class Sheet {
 
   #fit() {
     const box = this.#canvas.getBoundingClientRect();
-    this.#canvas.width = Math.round(box.width * devicePixelRatio);
-    this.#canvas.height = Math.round(box.height * devicePixelRatio);
+    // More than the photo's own pixels show nothing more, however far it is zoomed.
+    const scale = this.isPage ? Math.min(devicePixelRatio, this.size.height / box.height) : devicePixelRatio;
+    this.#canvas.width = Math.round(box.width * scale);
+    this.#canvas.height = Math.round(box.height * scale);
     this.#paint();
   }
 
@@ -168,24 +185,39 @@ export class Sheet {
   #paint() {
     this.#isPaintDue = false;
     const context = this.#canvas.getContext("2d");
-    const scale = this.#canvas.height / HEIGHT;
+    const scale = this.#canvas.height / this.size.height;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
     context.setTransform(scale, 0, 0, scale, 0, 0);
-    const bitmap = this.#state.photo?.bitmap;
-    if (bitmap) {
-      const { x, y, scale: photoScale } = this.#placePhoto();
-      context.drawImage(bitmap, x, y, bitmap.width * photoScale, bitmap.height * photoScale);
-    }
+    if (this.#bitmap) this.#paintPhoto(context, this.#bitmap);
     this.#paintStrokes(context, getComputedStyle(this.#canvas).color);
   }
 
-  #placePhoto() {
-    const width = WIDTHS[this.#mode];
-    const { bitmap } = this.#state.photo;
-    if (!bitmap) return { x: 0, y: 0, scale: 0 };
-    const scale = Math.min(width / bitmap.width, HEIGHT / bitmap.height);
-    return { x: (width - bitmap.width * scale) / 2, y: (HEIGHT - bitmap.height * scale) / 2, scale };
+  get #bitmap() {
+    const { photo } = this;
+    return (this.#mode === "several" && photo?.turned) || photo?.bitmap;
+  }
+
+  #paintPhoto(context, bitmap) {
+    const { width, height } = this.size;
+    const scale = Math.min(width / bitmap.width, height / bitmap.height);
+    context.imageSmoothingQuality = "high";
+    context.drawImage(
+      bitmap,
+      (width - bitmap.width * scale) / 2,
+      (height - bitmap.height * scale) / 2,
+      bitmap.width * scale,
+      bitmap.height * scale,
+    );
+  }
+
+  #paintPicture() {
+    const canvas = new OffscreenCanvas(WIDTHS[this.#mode], HEIGHT);
+    const context = canvas.getContext("2d");
+    context.fillStyle = "white";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    this.#paintStrokes(context, "black");
+    return canvas;
   }
 
   #paintStrokes(context, colour) {
