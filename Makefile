@@ -93,8 +93,12 @@ test_client: ## Post row_data.json to the running server
 	    --data @row_data.json http://localhost:$(PORT)/predict && echo
 
 .PHONY: screenshot
-screenshot: $(READY) ## Draw on the page in a browser and write docs/page.png, the picture in README.md
+screenshot: $(READY) ## Read the sample on the page in a browser and write docs/page.png, the picture in README.md
 	$(PYTHON) -m tests.service.screenshot
+
+.PHONY: sample_page
+sample_page: $(READY) ## Draw the sample that the page offers to read, web_service/app/static/sample.webp
+	$(PYTHON) -m digits.synthesis.sample_page web_service/app/static/sample.webp
 
 .PHONY: docker_build
 docker_build: ## Build the image digit_recognizer:v1

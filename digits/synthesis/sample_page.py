@@ -1,6 +1,6 @@
 """Draw the page of numbers that the drawing page offers as a sample, from skeletons and not from anyone's hand.
 
-`python -m digits.synthesis.sample_page FILE.webp` writes it.
+`python -m digits.synthesis.sample_page FILE.webp` writes it, and `make sample_page` writes the one that is served.
 """
 
 import sys
@@ -96,11 +96,13 @@ def _to_image(ink: NDArray[np.float32]) -> Image.Image:
 def _find_coefficients() -> Sequence[float]:
     """Return the eight numbers with which Pillow finds a pixel of the sheet for each one of the photo."""
     width, height = _SIZE
-    rows, sheet = [], []
-    for (x, y), (u, v) in zip(np.array(_CORNERS) * _SIZE * _FINENESS, ((0, 0), (width, 0), (width, height), (0, height)), strict=True):
-        rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
-        sheet += [u, v]
-    return np.linalg.solve(np.array(rows), np.array(sheet, float)).tolist()  # type: ignore[no-any-return]
+    corners = ((0, 0), (width, 0), (width, height), (0, height))
+    seen = np.array(_CORNERS) * _SIZE * _FINENESS
+    equations = []
+    for (x, y), (u, v) in zip(seen, corners, strict=True):
+        equations += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
+    coefficients: list[float] = np.linalg.solve(equations, np.ravel(corners)).tolist()
+    return coefficients
 
 
 def _draw_light() -> NDArray[np.float64]:

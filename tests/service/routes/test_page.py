@@ -8,8 +8,8 @@ from tests.service.server import ROOT, Server, serve
 
 FOLDER = ROOT / "web_service" / "app" / "static"
 SCRIPTS = sorted(path.name for path in FOLDER.glob("*.js"))
-TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-FILES = {"/": "text/html"} | {f"/static/{path.name}": TYPES.get(path.suffix, "") for path in FOLDER.glob("*.[cjs]*")}
+TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".webp": "image/webp"}
+FILES = {"/": "text/html"} | {f"/static/{path.name}": TYPES[path.suffix] for path in FOLDER.glob("*.[cjsw]*")}
 
 
 def read_policy(server: Server, path: str) -> dict[str, str]:
@@ -55,7 +55,7 @@ def test_page_loads_without_the_key(tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_page_names_only_files_that_are_there_and_no_other_host() -> None:
-    text = "\n".join(path.read_text() for path in FOLDER.iterdir())
+    text = "\n".join(path.read_text() for path in FOLDER.iterdir() if path.suffix != ".webp")
     named = re.findall(r'(?:href|src)="(static/[^"]+)"', text) + re.findall(r'from "\./([^"]+)"', text)
     assert {FOLDER / name.removeprefix("static/") for name in named} | {FOLDER / "index.html"} == set(FOLDER.iterdir())
     assert set(re.findall(r"https?://[^\s\"']+", text)) <= {"http://www.w3.org/2000/svg"}

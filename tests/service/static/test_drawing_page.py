@@ -6,80 +6,24 @@ import re
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, Locator, Page, Request, expect
+from playwright.sync_api import Browser, Page, Request, expect
 
-from tests.service.browser import open_browser
 from tests.service.doubtful import paint_doubtful_line
+from tests.service.drawing_page import PHONE, REFUSED, expect_digit, hear, open_page, paint_photo, press
 from tests.service.pen import STROKES, draw, write
 from tests.service.server import Server, serve
 
 KEY = "one that nobody guesses"
-PHONE = {"width": 360, "height": 740}
 SCRIBBLE = [(0.1, 0.1), (0.9, 0.9), (0.2, 0.8), (0.9, 0.1), (0.5, 0.95), (0.1, 0.5), (0.95, 0.5), (0.5, 0.1)]
-# The browser's own words for an answer that is no 200; the page tells them in better ones.
-REFUSED = "Failed to load resource"
 KEY_FIELD = "Key of this service"
 NO_PICTURE = "That is no picture: PNG, JPEG, WebP, GIF, BMP or TIFF."
-
-Paint = Callable[[ImageDraw.ImageDraw], None]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with open_browser() as opened:
-        yield opened
-
-
-@contextmanager
-def open_page(browser: Browser, server: Server, allowed: str = "\n", **options: Any) -> Iterator[Page]:
-    """Open the page; whatever a test does on it, it may complain of nothing and ask no other host."""
-    context = browser.new_context(**{"viewport": {"width": 1080, "height": 760}, **options})
-    page = context.new_page()
-    complaints: list[str] = []
-    urls: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: urls.append(request.url))
-    page.goto(server.url)
-    yield page
-    context.close()
-    assert [complaint for complaint in complaints if not complaint.startswith(allowed)] == []
-    assert [url for url in urls if not url.startswith(f"{server.url}/")] == []
-
-
-@pytest.fixture
-def page(browser: Browser, server: Server) -> Iterator[Page]:
-    with open_page(browser, server) as opened:
-        yield opened
-
-
-def hear(page: Page) -> Locator:
-    """What a screen reader is told once a stroke is finished."""
-    return page.locator("#announcement")
-
-
-def expect_digit(page: Page, digit: int) -> None:
-    expect(hear(page)).to_have_text(re.compile(rf"^{digit}, "))
-    expect(page.locator("#digit")).to_have_text(str(digit))
-
-
-def paint_photo(path: Path, size: tuple[int, int] = (600, 400), digit: int | None = 7) -> Path:
-    """Paint a digit on grey paper, as a photo would show it, or nothing."""
-    photo = Image.new("RGB", size, (190, 186, 178))
-    if digit is not None:
-        side = min(size)
-        for stroke in STROKES[digit]:
-            points = [(x * side, y * side) for x, y in stroke]
-            ImageDraw.Draw(photo).line(points, (40, 44, 70), side // 20, "curve")
-    photo.save(path)
-    return path
 
 
 @pytest.mark.parametrize("digit", STROKES)
@@ -114,10 +58,6 @@ def test_page_shows_ten_bars_and_what_the_networks_saw(page: Page) -> None:
     )[3::4]
     assert len(opacities) == 784
     assert 30 < sum(opacity > 127 for opacity in opacities) < 250
-
-
-def press(page: Page, name: str) -> None:
-    page.get_by_role("button", name=name).click()
 
 
 @pytest.mark.parametrize("undo", [lambda page: press(page, "Undo"), lambda page: page.keyboard.press("Control+z")])
@@ -251,11 +191,11 @@ def test_page_reads_several_digits_and_shows_where_they_stand(page: Page) -> Non
     for place, digit in enumerate([1, 0, 2, 4]):
         write(page, digit, left=0.03 + 0.24 * place, width=0.22, height=0.6)
     expect(hear(page)).to_have_text("1 0 2 4. 4 digits")
-    expect(page.locator("#digit")).to_have_text("1024")
+    expect(page.locator("#lines .number")).to_have_text("1024")
     sheet = page.locator("#ink").bounding_box()
     assert sheet is not None
     for place in range(4):
-        box = page.locator("#boxes div").nth(place).bounding_box()
+        box = page.locator("#boxes .digit").nth(place).bounding_box()
         assert box is not None
         middle = (box["x"] + box["width"] / 2 - sheet["x"]) / sheet["width"]
         assert 0.03 + 0.24 * place < middle < 0.25 + 0.24 * place
@@ -267,19 +207,20 @@ def test_page_says_which_digit_is_a_guess(page: Page, tmp_path: Path) -> None:
     page.get_by_text("Several digits").click()
     page.locator("#file").set_input_files(tmp_path / "line.png")
     expect(hear(page)).to_have_text(re.compile(r"7 \d 0\. One digit is a guess\."))
-    expect(page.locator("#boxes")).to_have_text(re.compile(r"^7\d\?0$"))
+    expect(page.locator("#boxes .figures")).to_have_text(re.compile(r"^7\d\?0$"))
 
 
 def test_page_shows_the_boxes_of_a_photo_on_the_photo(page: Page, tmp_path: Path) -> None:
     page.get_by_text("Several digits").click()
     page.locator("#file").set_input_files(paint_photo(tmp_path / "seven.png", (300, 600)))
-    expect(hear(page)).to_have_text("7. one digit")
-    sheet, box = page.locator("#ink").bounding_box(), page.locator("#boxes div").bounding_box()
+    expect(hear(page)).to_have_text(re.compile(r"^7\. "))
+    sheet, box = page.locator("#ink").bounding_box(), page.locator("#boxes .digit").bounding_box()
     assert sheet is not None
     assert box is not None
-    # The photo stands in the middle, as high as the sheet, and the digit in its upper half.
-    left, right = ((x - sheet["x"] - sheet["width"] / 2) / sheet["height"] for x in (box["x"], box["x"] + box["width"]))
-    assert (left, right) == pytest.approx((-0.25 + 0.26 / 2, -0.25 + 0.74 / 2), abs=0.03)
+    assert sheet["width"] / sheet["height"] == pytest.approx(0.5, abs=0.01)
+    # The digit is as wide as the photo, and in its upper half.
+    left, right = ((x - sheet["x"]) / sheet["width"] for x in (box["x"], box["x"] + box["width"]))
+    assert (left, right) == pytest.approx((0.26, 0.74), abs=0.04)
     assert (box["y"] - sheet["y"]) / sheet["height"] == pytest.approx(0.17 / 2, abs=0.03)
 
 
@@ -458,7 +399,7 @@ def test_page_fits_a_phone(browser: Browser, server: Server) -> None:
         page.get_by_text("Several digits").click()
         for place in range(8):
             write(page, 1, left=0.01 + 0.12 * place, width=0.12)
-        expect(page.locator("#digit")).to_have_text("1" * 8)
+        expect(page.locator("#lines .number")).to_have_text("1" * 8)
         assert page.evaluate("() => document.documentElement.scrollWidth") == PHONE["width"]
 
 
@@ -498,12 +439,22 @@ def test_keyboard_reaches_every_control_and_shows_where_it_is(page: Page) -> Non
     write(page, 1)
     expect_digit(page, 1)
     outlines = {}
-    for _ in range(10):
+    for _ in range(12):
         page.keyboard.press("Tab")
         name, outline = page.evaluate(FIND_FOCUS)
         outlines[name] = outline
     outlines.pop("body", None)
-    assert sorted(outlines) == ["API", "Clear", "Copy as curl", "Model", "One digit", "Photo…", "Undo"]
+    assert sorted(outlines) == [
+        "API",
+        "Clear",
+        "Copy as curl",
+        "Model",
+        "Not a 1?",
+        "One digit",
+        "Photo…",
+        "Sample",
+        "Undo",
+    ]
     assert set(outlines.values()) == {"solid"}
 
 
@@ -524,6 +475,7 @@ def test_every_control_has_a_name_for_screen_readers(page: Page) -> None:
         'button "Undo" [disabled]',
         'button "Clear" [disabled]',
         'button "Photo…"',
+        'button "Sample"',
         'button "Copy as curl" [disabled]',
         'list "Probability of each digit"',
         'link "API"',
@@ -551,7 +503,7 @@ PAIRS = [
     ("--text", "--track"),
     ("--doubt", "--doubt-ground"),
     ("--on-accent", "--accent"),
-    ("--ground", "--doubt"),
+    ("--on-doubt", "--doubt"),
 ]
 
 

@@ -47,7 +47,7 @@ function clear(sentence, mood) {
   for (const bar of bars) setBar(bar, 0, false);
   seen.getContext("2d").clearRect(0, 0, seen.width, seen.height);
   seen.setAttribute("aria-label", "Nothing yet");
-  showLines([], {});
+  showLines([]);
 }
 
 /** Show the answer of /predict/image. */
@@ -56,11 +56,14 @@ export function showDigit(answer, isFinished) {
   show(answer.reason === "blank" ? "" : `${answer.digit}`, sentence, answer.accepted ? "sure" : "unsure");
   answer.probabilities.forEach((share, digit) => setBar(bars[digit], share, digit === answer.digit));
   paintSeen(answer.image);
-  seen.setAttribute("aria-label", answer.reason === "blank" ? "Blank" : `Looks like ${name(answer.digit)} to the networks`);
+  seen.setAttribute(
+    "aria-label",
+    answer.reason === "blank" ? "Blank" : `Looks like ${name(answer.digit)} to the networks`,
+  );
   if (isFinished) announce(answer.accepted ? `${answer.digit}, ${sentence}` : sentence);
 }
 
-/** Show the answer of /read; `lines` are its lines as the picture is shown, `about` is what `showLines` wants to know. */
+/** Show the answer of /read; `lines` are its lines as the picture is shown, `about` is what `showLines` takes. */
 export function showPage(answer, lines, about, isFinished) {
   const turned = answer.orientation ? `It was turned by ${answer.orientation} degrees to be read.` : "";
   const sentence = [describePage(answer), turned].filter(Boolean).join(" ");

@@ -36,7 +36,9 @@ function moveMiddle([left, top, width, height], turn, size) {
 export function slope([left, top, width, height], angle) {
   if (Math.abs(angle) > STEEPEST) return { box: [left, top, width, height], angle: 0 };
   const [cos, sin] = [Math.cos, Math.sin].map((of) => of((Math.abs(angle) * Math.PI) / 180));
-  const [along, across] = [width * cos - height * sin, height * cos - width * sin].map((side) => side / (cos ** 2 - sin ** 2));
+  const [along, across] = [width * cos - height * sin, height * cos - width * sin].map(
+    (side) => side / (cos ** 2 - sin ** 2),
+  );
   // A box that the picture's edge cuts off surrounds none.
   const [inner, outer] = [Math.max(along, width / 4), Math.max(across, height / 4)];
   return { box: [left + (width - inner) / 2, top + (height - outer) / 2, inner, outer], angle };

@@ -1,7 +1,8 @@
 // The numbers of a page: a list of them, and boxes on the picture. Whichever is pointed at or chosen shows the other.
 
+import { makeBoxes } from "./boxes.js";
 import { find, make } from "./dom.js";
-import { paintStrip, slope } from "./geometry.js";
+import { paintStrip } from "./geometry.js";
 import { makeNaming } from "./naming.js";
 import { isLineSure, isRead, isSure, measureConfidence, spell, tell } from "./numbers.js";
 import { formatConfidence, name, spellOut } from "./words.js";
@@ -9,8 +10,6 @@ import { formatConfidence, name, spellOut } from "./words.js";
 const REFUSED = { ambiguous: "unsure", not_a_digit: "no digit?", blank: "blank" };
 const STRIP_HEIGHT = 112;
 const STRIP_MARGIN = 0.15;
-// Nearer to an edge than this share of the picture, a line has its tag on the other side.
-const EDGE = 0.07;
 
 const list = find("#lines");
 const boxes = find("#boxes");
@@ -18,13 +17,12 @@ let shown = { lines: [] };
 let chosen = { line: null, digit: null };
 
 /**
- * Show lines, as `numbers.js` knows them.
- *
- * `size` is the picture's, `picture` what to cut a line from, if anything. `onChoose(box)` is called with the box of what
- * was chosen, `onName(one, label)` with a digit and the person's word for it.
+ * Show lines, as `numbers.js` knows them, about a picture: `size` is its size, `picture` what to cut a line from, if
+ * anything. `onChoose(box, row)` is called with what stands for what was chosen, on the picture and in the list, and
+ * `onName(one, label)` with a digit and the person's word for it.
  */
-export function showLines(lines, about) {
-  shown = { lines, ...about };
+export function showLines(lines, { size, picture, onChoose, onName } = {}) {
+  shown = { lines, size, picture, onChoose, onName };
   chosen = { line: lines.length === 1 ? 0 : null, digit: null };
   render();
 }
@@ -35,90 +33,91 @@ export function render() {
   const focus = list.contains(document.activeElement) ? { ...document.activeElement.dataset } : null;
   list.classList.toggle("single", lines.length === 1);
   list.replaceChildren(...lines.map(makeRow));
-  boxes.replaceChildren(
-    ...lines.map((line, index) => makeLineBox(line, index, size)),
-    ...lines.flatMap((line, index) => line.digits.map((one, place) => makeDigitBox(one, place, line, index, size))),
-  );
+  boxes.replaceChildren(...makeBoxes(lines, size));
   markChosen();
-  if (focus) [...list.querySelectorAll("button")].find((one) => isSame(one.dataset, focus))?.focus({ preventScroll: true });
+  if (!focus) return;
+  const buttons = [...list.querySelectorAll("button")];
+  buttons.find((one) => isSame(one.dataset, focus))?.focus({ preventScroll: true });
 }
 
 function makeRow(line, index) {
-  const isSingle = shown.lines.length === 1;
-  const isOpen = chosen.line === index;
-  const share = isLineSure(line) ? formatConfidence(measureConfidence(line), ">") : "unsure";
   const number = make("span", { className: "number", content: line.digits.filter(isRead).map(makeFigure) });
   const row = make("li", { className: isLineSure(line) ? "row" : "row refused", "data-line": index });
-  if (isSingle) {
-    number.style.setProperty("--length", spell(line).length);
-    row.append(number);
-  } else {
-    const content = [make("span", { className: "index", content: `${index + 1}` }), number, make("span", { className: "share", content: share })];
-    const said = `Line ${index + 1}: ${spellOut(spell(line))}, ${isLineSure(line) ? `${formatConfidence(measureConfidence(line))} sure` : "unsure"}`;
-    row.append(make("button", { type: "button", className: "opener", "aria-expanded": isOpen, "aria-label": said, "data-line": index, content }));
-  }
-  if (isOpen) row.append(makeDetail(line, index, isSingle));
+  if (shown.lines.length > 1) row.append(makeOpener(line, index, number));
+  else row.append(number);
+  number.style.setProperty("--length", spell(line).length);
+  if (chosen.line === index) row.append(makeDetail(line, index));
   return row;
+}
+
+/** Make the button that opens a number; it is called by its place, its digits and how sure they are. */
+function makeOpener(line, index, number) {
+  const confidence = measureConfidence(line);
+  const [share, said] = isLineSure(line)
+    ? [formatConfidence(confidence, ">"), `${formatConfidence(confidence)} sure`]
+    : ["unsure", "unsure"];
+  return make("button", {
+    type: "button",
+    className: "opener",
+    "aria-expanded": chosen.line === index,
+    "aria-label": `Line ${index + 1}: ${spellOut(spell(line))}, ${said}`,
+    "data-line": index,
+    content: [
+      make("span", { className: "index", content: `${index + 1}` }),
+      number,
+      make("span", { className: "share", content: share }),
+    ],
+  });
 }
 
 function makeFigure(one) {
   return make("span", { className: isSure(one) ? "" : "refused", content: `${tell(one)}` });
 }
 
-function makeDetail(line, index, isSingle) {
+function makeDetail(line, index) {
+  const isSingle = shown.lines.length === 1;
   const chips = line.digits.map((one, place) => make("li", { content: makeChip(one, place, index) }));
   const detail = make("div", { className: "detail" });
   if (shown.picture && !isSingle) detail.append(makeStrip(line, index));
-  detail.append(make("ol", { className: "digits", "aria-label": isSingle ? "Digits found, left to right" : `Digits of line ${index + 1}`, content: chips }));
+  detail.append(
+    make("ol", {
+      className: "digits",
+      "aria-label": isSingle ? "Digits found, left to right" : `Digits of line ${index + 1}`,
+      content: chips,
+    }),
+  );
   const one = line.digits[chosen.digit];
   if (one && shown.onName) detail.append(makeNaming(`${doubt(one)} It is`, one, (label) => shown.onName(one, label)));
   return detail;
 }
 
 function makeChip(one, place, index) {
-  const share = one.label !== undefined ? "by you" : one.accepted ? formatConfidence(one.confidence, ">") : REFUSED[one.reason];
-  const isChosen = chosen.digit === place;
-  const content = [make("b", { content: `${tell(one)}` }), make("span", { content: share })];
-  const title = doubt(one);
-  return make("button", { type: "button", className: isSure(one) ? "chip" : "chip refused", title, "aria-expanded": isChosen, "data-line": index, "data-digit": place, content });
+  const share =
+    one.label !== undefined ? "by you" : one.accepted ? formatConfidence(one.confidence, ">") : REFUSED[one.reason];
+  return make("button", {
+    type: "button",
+    className: isSure(one) ? "chip" : "chip refused",
+    title: doubt(one),
+    "aria-expanded": chosen.digit === place,
+    "data-line": index,
+    "data-digit": place,
+    content: [make("b", { content: `${tell(one)}` }), make("span", { content: share })],
+  });
 }
 
 function doubt(one) {
-  return isSure(one) ? `Not ${name(tell(one))}?` : "Which digit is it?";
+  return one.accepted ? `Not ${name(one.digit)}?` : "Which digit is it?";
 }
 
 function makeStrip(line, index) {
-  const canvas = make("canvas", { className: "strip", role: "img", "aria-label": `Line ${index + 1} in the picture`, height: STRIP_HEIGHT });
+  const canvas = make("canvas", {
+    className: "strip",
+    role: "img",
+    "aria-label": `Line ${index + 1} in the picture`,
+    height: STRIP_HEIGHT,
+  });
   paintStrip(canvas, shown.picture, line, STRIP_MARGIN);
   return canvas;
-}
-
-function makeLineBox(line, index, size) {
-  const figures = line.digits.filter(isRead).map((one) => make("span", { content: isSure(one) ? `${tell(one)}` : `${tell(one)}?` }));
-  const isSureOfAll = isLineSure(line);
-  // Where each digit is sure but not the line, the mark stands behind all of them.
-  if (!isSureOfAll && line.digits.every(isSure)) figures.push("?");
-  const number = make("span", { className: "figures", content: figures });
-  const tag = make("span", { className: "tag", content: [make("span", { className: "index", content: `${index + 1}` }), number] });
-  const box = make("div", { className: "line", "data-line": index, content: tag });
-  box.classList.toggle("refused", !isSureOfAll);
-  box.classList.toggle("only", shown.lines.length === 1);
-  box.classList.toggle("high", line.box[1] < EDGE * size.height);
-  box.classList.toggle("far-left", line.box[0] < EDGE * size.width);
-  return place(box, line.box, line.angle, size);
-}
-
-function makeDigitBox(one, position, line, index, size) {
-  const box = make("div", { className: isSure(one) ? "digit" : "digit refused", "data-line": index, "data-digit": position });
-  const { box: sides, angle } = slope(one.box, line.angle);
-  return place(box, sides, angle, size);
-}
-
-function place(element, [left, top, width, height], angle, size) {
-  const shares = { left: left / size.width, top: top / size.height, width: width / size.width, height: height / size.height };
-  for (const [side, share] of Object.entries(shares)) element.style[side] = `${100 * share}%`;
-  if (angle) element.style.transform = `rotate(${angle}deg)`;
-  return element;
 }
 
 function isSame(one, other) {
@@ -129,7 +128,10 @@ function isSame(one, other) {
 function mark(className, line, digit) {
   for (const element of [list, boxes].flatMap((one) => [...one.querySelectorAll("[data-line]")])) {
     const { line: ofLine, digit: ofDigit } = element.dataset;
-    element.classList.toggle(className, Number(ofLine) === line && (ofDigit === undefined || Number(ofDigit) === digit));
+    element.classList.toggle(
+      className,
+      Number(ofLine) === line && (ofDigit === undefined || Number(ofDigit) === digit),
+    );
   }
 }
 
@@ -143,7 +145,9 @@ function choose(line, digit) {
   chosen = { line, digit };
   render();
   const row = list.querySelector(`.row[data-line="${line}"]`);
-  const box = boxes.querySelector(digit === null ? `.line[data-line="${line}"]` : `.digit[data-line="${line}"][data-digit="${digit}"]`);
+  const box = boxes.querySelector(
+    digit === null ? `.line[data-line="${line}"]` : `.digit[data-line="${line}"][data-digit="${digit}"]`,
+  );
   if (box) shown.onChoose(box, row);
 }
 

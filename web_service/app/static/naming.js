@@ -16,13 +16,23 @@ let queue = Promise.resolve();
 export function makeNaming(question, one, onName) {
   const buttons = Array.from({ length: NUM_DIGITS }, (_, label) => {
     const isPressed = one.label === label;
-    const button = make("button", { type: "button", "aria-pressed": isPressed, "aria-label": `It is ${name(label)}`, content: `${label}` });
+    const button = make("button", {
+      type: "button",
+      "aria-pressed": isPressed,
+      "aria-label": `It is ${name(label)}`,
+      content: `${label}`,
+    });
     button.dataset.label = label;
     button.addEventListener("click", () => onName(label));
     return button;
   });
   const choice = make("div", { className: "choice", content: buttons });
-  return make("div", { className: "naming", role: "group", "aria-label": "Which digit is it?", content: [make("p", { content: question }), choice] });
+  return make("div", {
+    className: "naming",
+    role: "group",
+    "aria-label": "Which digit is it?",
+    content: [make("p", { content: question }), choice],
+  });
 }
 
 /** Offer to name the only digit, if there is one; `keep(one, label)` does so. */

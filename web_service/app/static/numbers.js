@@ -24,7 +24,10 @@ export function isLineSure(line) {
 
 /** The confidence of the line's least certain digit. */
 export function measureConfidence(line) {
-  return Math.min(1, ...line.digits.filter((one) => isRead(one) && one.label === undefined).map((one) => one.confidence));
+  return Math.min(
+    1,
+    ...line.digits.filter((one) => isRead(one) && one.label === undefined).map((one) => one.confidence),
+  );
 }
 
 export function writeText(lines) {
@@ -33,6 +36,11 @@ export function writeText(lines) {
 
 /** Write a CSV file as RFC 4180 has it. */
 export function writeCsv(lines) {
-  const rows = lines.map((line, index) => [index + 1, spell(line), measureConfidence(line).toFixed(4), isLineSure(line)]);
+  const rows = lines.map((line, index) => [
+    index + 1,
+    spell(line),
+    measureConfidence(line).toFixed(4),
+    isLineSure(line),
+  ]);
   return [["line", "number", "confidence", "accepted"], ...rows].map((row) => `${row.join(",")}\r\n`).join("");
 }

@@ -15,8 +15,9 @@ import { hideTrouble, setUpTrouble, tellTrouble } from "./trouble.js";
 import { name } from "./words.js";
 import { Zoom } from "./zoom.js";
 
-// Relative, so that the page works below a prefix, too.
-const PATHS = { one: "predict/image", several: "read" };
+// Relative, so that the page works below a prefix, too. What is drawn is one line: to search for lines would take the
+// time in which a stroke is seen being read.
+const PATHS = { one: "predict/image", several: "read?lines=1", page: "read" };
 // Wider pictures have the numbers below them, not beside them.
 const WIDE = 2.2;
 
@@ -53,7 +54,12 @@ function readSheet(isFinished) {
     showNothing(desk.dataset.mode);
     return;
   }
-  reader.ask({ path: PATHS[desk.dataset.mode], makeBody: () => sheet.export(), isFinished });
+  reader.ask({ path: findPath(), makeBody: () => sheet.export(), isFinished });
+}
+
+function findPath() {
+  const { mode } = desk.dataset;
+  return PATHS[mode === "several" && sheet.photo ? "page" : mode];
 }
 
 /** Give the paper the form of what is on it. */
@@ -84,7 +90,12 @@ function takeAnswer(answer, question) {
   const sent = sheet.photo?.bitmap;
   if (sheet.isPage && sheet.turn(answer.orientation)) fitPaper();
   takeLines(sheet.isPage ? turnLines(answer.lines, answer.orientation, sent) : answer.lines);
-  const about = { size: sheet.size, picture: sheet.isPage && sheet.picture, onChoose: reveal, onName: sheet.isSeen && keepInLine };
+  const about = {
+    size: sheet.size,
+    picture: sheet.isPage && sheet.picture,
+    onChoose: reveal,
+    onName: sheet.isSeen && keepInLine,
+  };
   showPage(answer, lines, about, question.isFinished);
 }
 
@@ -162,7 +173,7 @@ async function takeSample() {
 }
 
 async function copyCommand() {
-  const url = new URL(PATHS[desk.dataset.mode], document.baseURI).href;
+  const url = new URL(findPath(), document.baseURI).href;
   const options = { fileName: sheet.photo?.name, needsKey: Boolean(reader.key) };
   const text = await writeCommand(url, await sheet.export(), options);
   const note = reader.key ? " Put your key into DIGITS_API_KEY first." : "";

@@ -102,7 +102,7 @@ export class Sheet {
     return this.photo ? this.photo.blob : this.#paintPicture().convertToBlob({ type: "image/png" });
   }
 
-  /** Show the page's photo turned clockwise by so many degrees, and return whether that changed; it is sent as before. */
+  /** Show the page's photo turned clockwise, in degrees; it is sent as before. Return whether that changed anything. */
   turn(degrees) {
     const { photo } = this;
     if (degrees === (photo.turn ?? 0)) return false;

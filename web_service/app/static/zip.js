@@ -23,18 +23,23 @@ export function zip(files) {
   let offset = 0;
   for (const { name, bytes = new Uint8Array() } of files) {
     const path = new TextEncoder().encode(name);
-    const about = [[2, UTF8_NAMES], [2, 0], [2, 0], [2, DATE], [4, computeCrc(bytes)], [4, bytes.length], [4, bytes.length]];
-    const header = pack([[4, FILE], [2, VERSION], ...about, [2, path.length], [2, 0]]);
+    // Flags, method, time, date, checksum, and the size, packed and not.
+    const about = [UTF8_NAMES, 0, 0, DATE, computeCrc(bytes), bytes.length, bytes.length];
+    const header = pack("42" + "2222444" + "22", FILE, VERSION, ...about, path.length, 0);
     bodies.push(header, path, bytes);
-    entries.push(pack([[4, ENTRY], [2, VERSION], [2, VERSION], ...about, [2, path.length], [2, 0], [2, 0], [2, 0], [2, 0], [4, 0], [4, offset]]), path);
+    const place = [path.length, 0, 0, 0, 0, 0, offset];
+    entries.push(pack("422" + "2222444" + "2222244", ENTRY, VERSION, VERSION, ...about, ...place), path);
     offset += header.length + path.length + bytes.length;
   }
   const size = entries.reduce((sum, part) => sum + part.length, 0);
-  const end = pack([[4, END], [2, 0], [2, 0], [2, files.length], [2, files.length], [4, size], [4, offset], [2, 0]]);
+  const end = pack("42222442", END, 0, 0, files.length, files.length, size, offset, 0);
   return new Blob([...bodies, ...entries, end], { type: "application/zip" });
 }
 
-/** Write numbers, `[number of bytes, value]`, the lowest byte first. */
-function pack(fields) {
-  return Uint8Array.from(fields.flatMap(([size, value]) => Array.from({ length: size }, (_, index) => (value >>> (8 * index)) & 0xff)));
+/** Write numbers in as many bytes as `sizes` says for each, the lowest byte first. */
+function pack(sizes, ...values) {
+  const bytes = values.flatMap((value, place) =>
+    Array.from({ length: Number(sizes[place]) }, (_, index) => (value >>> (8 * index)) & 0xff),
+  );
+  return Uint8Array.from(bytes);
 }

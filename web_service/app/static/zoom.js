@@ -52,7 +52,8 @@ export class Zoom {
   /** Scroll so that an element on the picture is seen, without moving the page. */
   reveal(element) {
     const [frame, box] = [this.#view, element].map((one) => one.getBoundingClientRect());
-    const isInside = box.left >= frame.left && box.right <= frame.right && box.top >= frame.top && box.bottom <= frame.bottom;
+    const isInside =
+      box.left >= frame.left && box.right <= frame.right && box.top >= frame.top && box.bottom <= frame.bottom;
     if (isInside) return;
     this.#view.scrollLeft += (box.left + box.right - frame.left - frame.right) / 2;
     this.#view.scrollTop += (box.top + box.bottom - frame.top - frame.bottom) / 2;
