@@ -3,8 +3,8 @@
 Usage:
     python -m benchmarks.model_card.make
 
-Each table stands between `<!-- made: name -->` and `<!-- end -->` and comes from a file of models/, from the first one's
-answers on the test digits, or from a file that another benchmark wrote. Where such a file is missing, the card
+Each table stands between `<!-- made: name -->` and `<!-- end -->` and comes from a file of models/, from the answers of
+models/digits.h5 on the test digits, or from a file that another benchmark wrote. Where such a file is missing, the card
 says so.
 """
 
