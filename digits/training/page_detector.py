@@ -112,6 +112,7 @@ def train_page_network(
         CheckpointError: If there is nothing to resume, or the checkpoint is of another run.
     """
     start = time.perf_counter()
+    tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.seed)
     training, held_out = hold_out(digits, config.held_out)
     written, _ = gather_digits(training, LineConfig(seed=config.seed))
