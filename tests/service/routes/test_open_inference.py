@@ -180,7 +180,7 @@ def test_infer_takes_data_flat_or_nested(server: Server, shape: list[int], data:
         ({"inputs": [make_tensor(shape=[True, 784])]}, 400, "Received shape [True, 784] for pixels"),
         ({"inputs": [make_tensor(shape=[2, 784])]}, 400, "Received data of length 784 for pixels, expected 1,568"),
         ({"inputs": [make_tensor(data=None)]}, 400, "Received no data in pixels, expected an array."),
-        ({"inputs": [make_tensor(data=[0.5, *BLANK[1:]])]}, 400, "Received fractions for pixels, expected integers"),
+        ({"inputs": [make_tensor(data=[1.5, *BLANK[1:]])]}, 400, "Received fractions for pixels, expected integers"),
         ({"inputs": [make_tensor(data=["0", *BLANK[1:]])]}, 422, "Received a string for images[0].pixel0, expected"),
         ({"inputs": [make_tensor(data=[256, *BLANK[1:]])]}, 422, "Received 256 for images[0].pixel0, expected"),
         ({"inputs": [make_tensor(shape=[0, 784], data=[])]}, 422, "Received 0 images, expected 1 to 1,000."),

@@ -24,7 +24,7 @@ def attend_server(app: FastAPI, settings: Settings) -> None:
 
     When SIGTERM comes, the state's `is_draining` is set. Under a server other than uvicorn nothing happens.
     """
-    server = _find_server()
+    server = find_server()
     if server is None:
         return
     # An operator may have chosen another protocol, such as --http h11.
@@ -49,7 +49,7 @@ def attend_server(app: FastAPI, settings: Settings) -> None:
     signal.signal(signal.SIGTERM, lambda signal_number, frame: loop.call_soon_threadsafe(begin_to_drain))
 
 
-def _find_server() -> Server | None:
+def find_server() -> Server | None:
     """Return the uvicorn server that runs this process.
 
     uvicorn hands its server to nobody, but its handler of SIGTERM is a method of the server. That is so for the
