@@ -68,13 +68,13 @@ async def _run(app: "DigitsService") -> AsyncIterator[None]:
     except ConfigurationError as error:
         refuse_to_start(error)
     is_logging = take_over_access_log(settings)
-    attend_server(app, settings)
+    server = attend_server(app, settings)
     classifier, line_reader = load_models(settings)
     app.state.metrics = Metrics(classifier.artifact)
     app.state.service = ServiceState(settings, classifier, line_reader, is_logging)
     # The stack stands already, because this function runs inside it. What the settings add to it is known only now.
     app.middleware_stack = app.build_middleware_stack()
-    async with listen_for_metrics(settings):
+    async with listen_for_metrics(server, settings):
         yield
 
 

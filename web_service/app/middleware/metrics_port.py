@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn import Server
 
 from app.errors.handlers import answer_error
 from app.errors.paths import METRICS_PATH
 from app.errors.refusals import ServiceError
-from app.middleware.shutdown import find_server
 from app.prediction.loading import refuse_to_start
 from app.settings import ENV_PREFIX, Settings
 from digits.errors import ConfigurationError
@@ -33,15 +33,18 @@ class MetricsPort:
 
 
 @asynccontextmanager
-async def listen_for_metrics(settings: Settings) -> AsyncIterator[None]:
-    """Let the server that runs this process listen on the port of the metrics, too, if the operator has set one.
+async def listen_for_metrics(server: Server | None, settings: Settings) -> AsyncIterator[None]:
+    """Let the server listen on the port of the metrics, too, if the operator has set one.
 
     A port that cannot be had ends the process with one line in the log.
+
+    Args:
+        server: That which runs this process; None if it is not uvicorn.
+        settings: The operator's.
     """
     if settings.metrics_port is None:
         yield
         return
-    server = find_server()
     if server is None:
         refuse_to_start(ConfigurationError(f"{ENV_PREFIX}METRICS_PORT: expected uvicorn as the server."))
     loop, config = asyncio.get_running_loop(), server.config
@@ -57,7 +60,8 @@ async def listen_for_metrics(settings: Settings) -> AsyncIterator[None]:
             make_protocol, config.host, settings.metrics_port, reuse_port=is_worker or None
         )
     except OSError as error:
-        refuse_to_start(ConfigurationError(f"{ENV_PREFIX}METRICS_PORT: {error.strerror}."))
+        received = f"{ENV_PREFIX}METRICS_PORT: received {settings.metrics_port}"
+        refuse_to_start(ConfigurationError(f"{received}, expected a port that is free ({error.strerror})."))
     try:
         yield
     finally:
