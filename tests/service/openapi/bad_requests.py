@@ -114,7 +114,7 @@ BAD_REQUESTS = [
     ),
     *(
         BadRequest(path, code, b"", content_type, {"Content-Encoding": encoding})
-        for code, encoding in (("unsupported_content_encoding", "zstd"), ("invalid_gzip", "gzip"))
+        for code, encoding in (("unsupported_content_encoding", "zstd"), ("invalid_compression", "gzip"))
         for path, content_type in {
             "/predict": "application/json",
             BATCH: "application/json",

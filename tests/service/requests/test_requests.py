@@ -79,17 +79,16 @@ def test_json_may_begin_with_a_byte_order_mark(server: Server, row: dict[str, An
     assert (marked.status, marked.json) == (200, plain.json)
 
 
-@pytest.mark.parametrize("encoding", ["deflate", "br", "zstd", "gzip, gzip"])
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip"])
 @pytest.mark.parametrize(("path", "content_type"), TAKEN.items())
 def test_a_body_compressed_in_another_way_answers_415_with_what_is_taken(
     server: Server, path: str, content_type: str, encoding: str
 ) -> None:
     headers = {"Content-Type": content_type, "Content-Encoding": encoding}
     answer = server.request("POST", path, b"{}", headers)
-    assert (answer.status, answer.headers["accept-encoding"]) == (415, "gzip, identity")
-    message = (
-        f"Received Content-Encoding {encoding}, expected gzip or none. Compress it by gzip, or send it uncompressed."
-    )
+    assert (answer.status, answer.headers["accept-encoding"]) == (415, "gzip, deflate, identity")
+    message = f"Received Content-Encoding {encoding}, expected gzip, deflate or none."
+    message += " Compress it by gzip, or send it uncompressed."
     if path.startswith("/v2/"):
         assert answer.json == {"error": message}
     else:

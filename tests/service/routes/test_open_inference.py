@@ -79,6 +79,15 @@ def test_triton_client_reads_digits_in_every_type(
     assert result.as_numpy("probabilities")[0].tolist() == pytest.approx(expected["probabilities"], abs=1e-6)
 
 
+@pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+@pytest.mark.parametrize("is_binary", [True, False], ids=["bytes", "JSON"])
+def test_triton_client_may_compress_what_it_sends(
+    client: triton.InferenceServerClient, image: NDArray[np.uint8], is_binary: bool, algorithm: str
+) -> None:
+    result = infer(client, image[np.newaxis], "UINT8", is_binary, request_compression_algorithm=algorithm)
+    assert result.as_numpy("digit").tolist() == [1]
+
+
 @pytest.mark.parametrize("are_binary", [True, False], ids=["bytes", "JSON"])
 def test_triton_client_gets_the_outputs_that_it_asked_for(
     client: triton.InferenceServerClient, image: NDArray[np.uint8], are_binary: bool

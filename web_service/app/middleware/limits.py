@@ -34,11 +34,11 @@ class Limits:
             return
         state = get_state(scope["app"])
         exchange = Exchange(scope, receive, send, state, self)
+        # What is unpacked from a body counts as well.
+        scope["count_body_bytes"] = exchange.count_bytes
         if scope["path"] in HEALTH_PATHS:
             await self._app(scope, exchange.receive, exchange.send)
             return
-        # What is unpacked from a body counts as well.
-        scope["count_body_bytes"] = exchange.count_bytes
         self._num_in_flight += 1
         try:
             if refusal := self._find_refusal(scope, state.settings):

@@ -27,7 +27,7 @@ _CONTENT_SUMMARIES: Mapping[type[Exception], str] = {
 _FAULT = ServiceError("internal_error")
 _COMPRESSED = (
     ServiceError("unsupported_content_encoding", encoding="zstd"),
-    ServiceError("invalid_gzip", received="a gzip stream that is cut off"),
+    ServiceError("invalid_compression", received="a stream that is cut off", coding="gzip"),
 )
 
 
