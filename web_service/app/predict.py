@@ -123,9 +123,10 @@ class DigitsService(FastAPI):
         routes = chain(self.routes, *(one.routes for one in ROUTERS))
         paths = frozenset(route.path for route in routes if isinstance(route, Route))
         endpoints = {"/predict": predict, "/predict/batch": batch.predict_batch}
-        stack: ASGIApp = Limits(DirectRoutes(super().build_middleware_stack(), endpoints))
+        stack: ASGIApp = DirectRoutes(super().build_middleware_stack(), endpoints)
         if self.settings and self.settings.metrics_port is not None:
             stack = MetricsPort(stack, self.settings.metrics_port)
+        stack = Limits(stack)
         if self.settings and self.settings.cors_origins:
             stack = allow_origins(stack, self.settings.cors_origins)
         return AccessLog(stack, paths)

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.service.browser import open_browser
+from tests.service.middleware.test_limits import connect, upload_until_cut
 from tests.service.server import JSON, Server, serve
 
 ORIGIN, OTHER = "https://shop.example", "https://elsewhere.example"
@@ -76,6 +77,15 @@ def test_answers_to_another_origin_do_not_name_it(open_server: Server, row: dict
     answer = open_server.request("POST", "/predict", json.dumps(row), headers)
     assert answer.status == 200
     assert "access-control-allow-origin" not in answer.headers
+
+
+def test_preflight_with_a_body_without_end_is_cut(open_server: Server) -> None:
+    fields = ["OPTIONS /predict HTTP/1.1", "Host: x", f"Origin: {ORIGIN}", "Access-Control-Request-Method: POST"]
+    with connect(open_server) as connection:
+        connection.sendall("\r\n".join([*fields, "Transfer-Encoding: chunked", "", ""]).encode())
+        # It fails if the server takes all of it.
+        upload_until_cut(connection)
+    assert ask_first(open_server, "/predict", ORIGIN).status == 200
 
 
 def test_preflight_is_logged_and_counted(open_server: Server) -> None:

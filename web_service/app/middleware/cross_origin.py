@@ -1,10 +1,21 @@
 """Pages of other origins (CORS): whose scripts may call the service and read its answers."""
 
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 # Scripts may read these headers of an answer, beside those that browsers always show.
 _READABLE = ("X-Request-ID", "Retry-After", "WWW-Authenticate", "Inference-Header-Content-Length")
+
+
+class _OtherOrigins(CORSMiddleware):
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """Answer a browser that asks first. It sends no body; whoever does is cut, because nobody reads the body."""
+        response = super().preflight_response(request_headers)
+        if "content-length" in request_headers or "transfer-encoding" in request_headers:
+            response.headers["Connection"] = "close"
+        return response
 
 
 def allow_origins(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
@@ -17,7 +28,7 @@ def allow_origins(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
         app: The application.
         origins: As browsers write them, such as `https://example.org`; `*` stands for all.
     """
-    return CORSMiddleware(
+    return _OtherOrigins(
         app,
         allow_origins=origins,
         allow_methods=("GET", "HEAD", "POST"),
