@@ -50,6 +50,10 @@ run_train: $(READY) ## Train and write models/digits.h5 (DATA=train.csv TEST=tes
 train_lines: $(READY) ## Train what reads several digits at once and write models/lines.h5, in one to two hours (LINE_MODEL=models/lines.h5 ARGS=--resume)
 	$(PYTHON) -m digits.training.line_recogniser --data '$(DATA)' --output '$(LINE_MODEL)' $(ARGS)
 
+.PHONY: train_pages
+train_pages: $(READY) ## Train what finds the digits of a page and write models/pages.h5, in about an hour (PAGE_MODEL=models/pages.h5 ARGS=--resume)
+	$(PYTHON) -m digits.training.page_detector --data '$(DATA)' --output '$(PAGE_MODEL)' $(ARGS)
+
 .PHONY: fast_train
 fast_train: $(READY) ## Train for a minute or two into models/fast.h5, to see it work
 	$(PYTHON) train.py --data '$(DATA)' $(if $(TEST),--test '$(TEST)') --fast --output models/fast.h5 $(ARGS)

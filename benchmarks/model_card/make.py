@@ -3,8 +3,8 @@
 Usage:
     python -m benchmarks.model_card.make
 
-Each table stands between `<!-- made: name -->` and `<!-- end -->` and comes from models/digits.h5 or lines.h5, from the
-former's answers on the test digits, or from a file that another benchmark wrote. Where such a file is missing, the card
+Each table stands between `<!-- made: name -->` and `<!-- end -->` and comes from a file of models/, from the answers of
+models/digits.h5 on the test digits, or from a file that another benchmark wrote. Where such a file is missing, the card
 says so.
 """
 
@@ -17,7 +17,7 @@ from benchmarks import ROOT
 from benchmarks.model_card import tables as card_tables
 from benchmarks.model_card.pictures import save_pictures
 from benchmarks.model_card.tables import Measured
-from benchmarks.networks import LINES, SHIPPED
+from benchmarks.networks import LINES, PAGES, SHIPPED
 from benchmarks.results import read_rows
 from digits.data.dataset import read_labelled_images
 from digits.data.images import make_batch
@@ -29,6 +29,7 @@ FILES = {
     "training": "training/training.csv",
     **{name: f"reading/{name}.csv" for name in ("robustness", "drawings", "rejection")},
     "reading": "reading/lines.csv",
+    "page_reading": "reading/pages.csv",
 }
 AT_ONCE = 500
 
@@ -44,6 +45,8 @@ SECTIONS: dict[str, Callable[[Measured], str]] = {
     "drawings": card_tables.make_plain("drawings"),
     "reading": card_tables.make_plain("reading"),
     "lines": card_tables.make_lines,
+    "pages": card_tables.make_pages,
+    "page_reading": card_tables.make_page_reading,
     "rejection": card_tables.make_rejection,
     "cost": card_tables.make_cost,
 }
@@ -55,12 +58,14 @@ def load_measured() -> Measured:
     test = read_labelled_images(ROOT / "data" / "test.csv.gz")
     parts = [classifier.predict(make_batch(test.images[i : i + AT_ONCE])) for i in range(0, len(test), AT_ONCE)]
     files = {name: read_rows(ROOT / "benchmarks" / path) for name, path in FILES.items()}
-    one, line = classifier.artifact, read_artifact(LINES)
+    one, line, page = classifier.artifact, read_artifact(LINES), read_artifact(PAGES)
     return Measured(
         one.version,
         dict(one.provenance),
         line.version,
         dict(line.provenance),
+        page.version,
+        dict(page.provenance),
         test.images,
         test.labels,
         np.concatenate(parts),

@@ -24,6 +24,8 @@ class Measured:
         provenance: Of the shipped model.
         line_version: Of the model that reads several digits.
         line_provenance: Likewise.
+        page_version: Of the model that finds the digits of a page.
+        page_provenance: Likewise.
         images: uint8 `(n, 28, 28)`, the test digits.
         labels: int64 `(n,)`, 0-9.
         probabilities: float32 `(n, 10)`, the shipped model's.
@@ -34,6 +36,8 @@ class Measured:
     provenance: dict[str, Any]
     line_version: str
     line_provenance: dict[str, Any]
+    page_version: str
+    page_provenance: dict[str, Any]
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     probabilities: NDArray[np.float32]
@@ -99,6 +103,37 @@ def make_lines(measured: Measured) -> str:
             ["making the lines up and training", _say_minutes(found)],
         ],
     )
+
+
+def make_pages(measured: Measured) -> str:
+    """What the network that finds the digits of a page is, and what it cost."""
+    found = measured.page_provenance
+    config, network = found["config"], found["network"]
+    return make_table(
+        [f"model `{measured.page_version}`", ""],
+        [
+            ["made-up pages of 256x256 pixels that it learnt from", f"{config['num_pages'] * config['epochs']:,}"],
+            ["digits of made-up pages of held-out digits that it finds", f"{100 * found['digits_found']:.1f} %"],
+            ["of its marks there, those that are digits", f"{100 * found['marks_right']:.1f} %"],
+            ["parameters", f"{network['parameters']:,}"],
+            ["multiply-adds for a pixel", f"{network['multiply_adds_per_pixel']:,}"],
+            ["making the pages up and training", _say_minutes(found)],
+        ],
+    )
+
+
+def make_page_reading(measured: Measured) -> str:
+    """What is read of pages, beside other readers where they were measured."""
+    lines = measured.files["page_reading"]
+    if not lines:
+        return say_missing("page_reading")
+    readers = list(dict.fromkeys(row["reader"] for row in lines))
+    found = {(row["row"], row["reader"]): row for row in lines}
+    rows = []
+    for name, num in dict.fromkeys((row["row"], row["num"]) for row in lines):
+        of_row = [found.get((name, reader)) for reader in readers]
+        rows.append([name, num, *(f"{float(one['right_percent']):.1f}" if one else "-" for one in of_row)])
+    return make_table(["", "number", *(f"{reader} (%)" for reader in readers)], rows)
 
 
 def _say_minutes(provenance: dict[str, Any]) -> str:

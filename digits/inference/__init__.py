@@ -8,5 +8,7 @@ __all__ = [
     "input_statistics",
     "line_reader",
     "onnx_session",
+    "page_detector",
+    "page_reader",
     "rejection",
 ]

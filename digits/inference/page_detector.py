@@ -5,7 +5,7 @@ the other misses.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import ceil
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from digits.preprocessing.page_map import CENTRE, CLASSES, INK, NUM_CHANNELS, SI
 
 _COARSE, _USUAL, _FINE = 384, 768, 1536  # Pixels of the longer side.
 _SMALL = 18  # Where digits are lower in the usual look, a finer one follows; pixels.
+_OVERLAP = 96  # Tiles of a fine look share so many pixels, in which every digit is whole in one of them.
+_LARGE = 110  # Digits above this height, in pixels of a look, are seen better in a coarser one.
 _MOST_ENLARGED = 6.0
 _LEAST_SCORE = 0.25
 _BLOCK = 32  # The network takes multiples of so many pixels.
@@ -137,17 +139,36 @@ def find_marks(seen: NDArray[np.float32], least: float = _LEAST_SCORE) -> FoundD
 
 
 def _find_at(drawing: NDArray[np.uint8], side: int, detector: PageDetector) -> FoundDigits:
+    """Look at a drawing whose longer side is reduced to so many pixels, or enlarged; a large one in tiles."""
     scale = min(side / max(drawing.shape), _MOST_ENLARGED)
-    marks = find_marks(detector.look(resize(drawing, scale)))
+    picture = resize(drawing, scale)
+    height, width = picture.shape
+    looks = []
+    for top in range(0, max(height - _OVERLAP, 1), _USUAL):
+        for left in range(0, max(width - _OVERLAP, 1), _USUAL):
+            tile = picture[top : top + _USUAL + _OVERLAP, left : left + _USUAL + _OVERLAP]
+            marks = find_marks(detector.look(tile))
+            # What an inner edge of the tile cuts is whole in the next one.
+            low, high = marks.middles - marks.sizes / 2, marks.middles + marks.sizes / 2
+            is_first = np.array([left == 0, top == 0])
+            is_last = np.array([left + tile.shape[1] == width, top + tile.shape[0] == height])
+            is_whole = ((low >= 0) | is_first) & ((high <= tile.shape[::-1]) | is_last)
+            whole = marks.take(np.flatnonzero(is_whole.all(axis=1)))
+            looks.append(replace(whole, middles=np.add(whole.middles, (left, top))))
+    marks = _concatenate(looks)
     # What looks too large at this size is seen better at the other.
-    likely = np.clip(2 - marks.sizes[:, 1] / 110, 0.3, 1)
+    likely = np.clip(2 - marks.sizes[:, 1] / _LARGE, 0.3, 1)
     return FoundDigits(marks.middles / scale, marks.sizes / scale, marks.scores * likely, marks.probabilities)
+
+
+def _concatenate(looks: Sequence[FoundDigits]) -> FoundDigits:
+    names = [one.name for one in fields(FoundDigits)]
+    return FoundDigits(*(np.concatenate([getattr(one, name) for one in looks]) for name in names))
 
 
 def _keep_surest(looks: Sequence[FoundDigits]) -> FoundDigits:
     """Put looks together, and leave out what overlaps with a surer digit."""
-    names = [one.name for one in fields(FoundDigits)]
-    found = FoundDigits(*(np.concatenate([getattr(one, name) for one in looks]) for name in names))
+    found = _concatenate(looks)
     order = np.argsort(-found.scores)
     low, high = found.middles - found.sizes / 2, found.middles + found.sizes / 2
     areas = found.sizes.prod(axis=1)

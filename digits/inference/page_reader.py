@@ -23,7 +23,7 @@ Orientation = Literal[0, 90, 180, 270]
 _ORIENTATIONS: tuple[Orientation, ...] = (0, 270, 180, 90)  # Clockwise, by the quarter turns counterclockwise.
 _CLEARLY = 1.4  # The picture is turned if a glance at it tells so many times as many digits then,
 _LEAST_GLANCE = 1.5  # and at least so many.
-_TOO_SMALL = 9.0  # Pixels: lower digits cannot be read.
+_TOO_SMALL = 7.0  # Pixels: lower digits cannot be read.
 _SIDE = 512  # Ink is searched on a picture of so many pixels.
 EmptyReason = Literal["blank", "no_digits", "too_small"]
 Corners = NDArray[np.float64]
@@ -84,7 +84,7 @@ def read_page(drawing: NDArray[np.uint8], reader: PageReader) -> PageReading:
         reader: The networks.
     """
     page = _read_upright(drawing, reader)
-    if page.reason == "blank" or (page.lines and all(line.accepted for line in page.lines)):
+    if page.reason in ("blank", "too_small") or (page.lines and all(line.accepted for line in page.lines)):
         return page
     # The picture may lie on its side, or stand on its head.
     glances = [glance(np.rot90(drawing, turns), reader.detector) for turns in range(4)]
@@ -100,18 +100,15 @@ def read_page(drawing: NDArray[np.uint8], reader: PageReader) -> PageReading:
 
 def _read_upright(drawing: NDArray[np.uint8], reader: PageReader) -> PageReading:
     found = find_digits(drawing, reader.detector)
-    lines = []
-    for members in group_lines(found):
-        line = _read_line(drawing, found.take(np.array(members)), reader)
-        if line is not None:
-            lines.append(line)
-    return PageReading(lines, None if lines else _explain_nothing(drawing, found), 0)
-
-
-def _explain_nothing(drawing: NDArray[np.uint8], found: FoundDigits) -> EmptyReason:
-    if len(found) and float(np.median(found.sizes[:, 1])) < _TOO_SMALL:
-        return "too_small"
-    return "no_digits" if extract_ink(resize(drawing, min(_SIDE / max(drawing.shape), 1))).any() else "blank"
+    grouped = [found.take(np.array(line)) for line in group_lines(found)]
+    large = [line for line in grouped if float(np.median(line.sizes[:, 1])) >= _TOO_SMALL]
+    lines = [line for digits in large if (line := _read_line(drawing, digits, reader)) is not None]
+    if lines:
+        return PageReading(lines, None, 0)
+    if len(large) < len(grouped):
+        return PageReading([], "too_small", 0)
+    has_ink = extract_ink(resize(drawing, min(_SIDE / max(drawing.shape), 1))).any()
+    return PageReading([], "no_digits" if has_ink else "blank", 0)
 
 
 def _turn_back(line: ReadLine, turns: int, shape: tuple[int, ...]) -> ReadLine:

@@ -9,6 +9,7 @@ Usage:
 import argparse
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -80,9 +81,14 @@ def compose(digits: LabelledImages, indices: NDArray[np.int64], seed: int) -> Pa
 
 def make_page_batches(pages: PageExamples, config: PageConfig) -> tf.data.Dataset:
     """Return the batches of an epoch: float32 `(16, 256, 256, 1)` in [0, 1], and what `draw_targets` returns."""
-    contents = tf.constant(pages.images[..., None]), tf.constant(pages.ink), tf.constant(pages.digits)
-    order = tf.data.Dataset.range(len(pages.images))
-    examples = order.map(lambda place: tuple(tf.gather(part, place) for part in contents))
+
+    def give() -> Iterator[tuple[NDArray[Any], ...]]:
+        yield from zip(pages.images[..., None], pages.ink, pages.digits, strict=True)
+
+    # A graph would hold arrays that it is given as constants, those of all epochs.
+    arrays = pages.images[..., None], pages.ink, pages.digits
+    signature = tuple(tf.TensorSpec(one.shape[1:], one.dtype) for one in arrays)
+    examples = tf.data.Dataset.from_generator(give, output_signature=signature)
     drawn = examples.map(lambda image, ink, digits: (scale_in_graph(image), draw_targets(digits, ink)))
     return drawn.batch(config.batch_size, drop_remainder=True).prefetch(2)
 
@@ -106,6 +112,7 @@ def train_page_network(
         CheckpointError: If there is nothing to resume, or the checkpoint is of another run.
     """
     start = time.perf_counter()
+    tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.seed)
     training, held_out = hold_out(digits, config.held_out)
     written, _ = gather_digits(training, LineConfig(seed=config.seed))
