@@ -19,7 +19,7 @@ SEED = 11
 _SIZE = (1440, 1080)
 _DIGIT = 98  # Height in pixels.
 _PEN = 4.0  # Half of its width in pixels.
-_RULING = 168  # Pixels from one ruled line to the next.
+_RULING = 178  # Pixels from one ruled line to the next.
 _MARGIN = 150  # Pixels.
 _PAPER, _INK, _RULE, _EDGE, _DESK = (252, 249, 240), (30, 44, 110), (176, 200, 226), (226, 150, 150), (128, 104, 84)
 _FINENESS = 2  # The photo is taken at this many times its size, and then reduced, which softens the sheet's edges.
@@ -30,7 +30,6 @@ LINES = (
     (2, 210, -2.0, "271828"),
     (3, 240, 1.5, "1618034"),
     (4, 215, -0.5, "4096"),
-    (4, 1010, 1.0, "1024"),
 )
 # Where the corners of the sheet lie in the photo, from the upper left clockwise: shares of its width and height.
 _CORNERS = ((0.045, 0.02), (0.985, 0.05), (0.965, 0.985), (0.02, 0.965))
@@ -43,7 +42,7 @@ def draw_sample() -> Image.Image:
     # One hand writes a digit in one form.
     forms = {digit: forms[random.integers(len(forms))] for digit, forms in list_glyphs("digits").items()}
     for row, left, degrees, number in LINES:
-        _write(ink, [forms[digit] for digit in number], left, _RULING * (row + 1.4), degrees, random)
+        _write(ink, [forms[digit] for digit in number], left, _RULING * (row + 1.3), degrees, random)
     sheet = Image.composite(Image.new("RGB", _SIZE, _INK), _rule(), _to_image(ink))
     fine = (_SIZE[0] * _FINENESS, _SIZE[1] * _FINENESS)
     photo = sheet.transform(
@@ -83,7 +82,7 @@ def _rule() -> Image.Image:
     """Return the empty sheet."""
     sheet = Image.new("RGB", _SIZE, _PAPER)
     draw = ImageDraw.Draw(sheet)
-    for y in range(_RULING * 2 - 20, _SIZE[1], _RULING):
+    for y in range(round(_RULING * 1.78), _SIZE[1], _RULING):
         draw.line((0, y, _SIZE[0], y), fill=_RULE, width=3)
     draw.line((_MARGIN, 0, _MARGIN, _SIZE[1]), fill=_EDGE, width=3)
     return sheet
