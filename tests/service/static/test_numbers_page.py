@@ -381,7 +381,7 @@ def test_keyboard_moves_a_zoomed_photo(page: Page, photo: Path) -> None:
             break
         page.keyboard.press("Shift+Tab")
     page.keyboard.press("ArrowRight")
-    expect(page.locator("#view")).to_be_focused()
+    expect(page.get_by_role("group", name="The picture, which the arrow keys move")).to_be_focused()
     page.wait_for_function("x => document.querySelector('#ink').getBoundingClientRect().x < x", arg=before["x"])
 
 

@@ -17,8 +17,8 @@ let shown = { lines: [] };
 let chosen = { line: null, digit: null };
 
 /**
- * Show lines, as `numbers.js` knows them, about a picture: `size` is its size, `picture` what to cut a line from, if
- * anything. `onChoose(box, row)` is called with what stands for what was chosen, on the picture and in the list, and
+ * Show lines, as `numbers.js` knows them, about a picture: `size` is its size, if it is seen, `picture` what to cut a
+ * line from, if anything. `onChoose(box, row)` is called with what stands for what was chosen, on the picture and in the list, and
  * `onName(one, label)` with a digit and the person's word for it.
  */
 export function showLines(lines, { size, picture, onChoose, onName } = {}) {
@@ -33,7 +33,7 @@ export function render() {
   const focus = list.contains(document.activeElement) ? { ...document.activeElement.dataset } : null;
   list.classList.toggle("single", lines.length === 1);
   list.replaceChildren(...lines.map(makeRow));
-  boxes.replaceChildren(...makeBoxes(lines, size));
+  boxes.replaceChildren(...(size ? makeBoxes(lines, size) : []));
   markChosen();
   if (!focus) return;
   const buttons = [...list.querySelectorAll("button")];

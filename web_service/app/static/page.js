@@ -77,7 +77,10 @@ function showZoom(scale) {
   find("#zoom-out").disabled = scale === 1;
   find("#zoom-in").disabled = !zoom.canGrow;
   // What scrolls is reached with the keyboard, what does not is no stop.
-  find("#view").tabIndex = scale > 1 ? 0 : -1;
+  const view = find("#view");
+  view.tabIndex = scale > 1 ? 0 : -1;
+  view.role = scale > 1 ? "group" : null;
+  view.ariaLabel = scale > 1 ? "The picture, which the arrow keys move" : null;
 }
 
 function takeAnswer(answer, question) {
@@ -91,7 +94,7 @@ function takeAnswer(answer, question) {
   if (sheet.isPage && sheet.turn(answer.orientation)) fitPaper();
   takeLines(sheet.isPage ? turnLines(answer.lines, answer.orientation, sent) : answer.lines);
   const about = {
-    size: sheet.size,
+    size: sheet.isSeen && sheet.size,
     picture: sheet.isPage && sheet.picture,
     onChoose: reveal,
     onName: sheet.isSeen && keepInLine,
