@@ -4,8 +4,9 @@ import { make } from "./dom.js";
 import { slope } from "./geometry.js";
 import { isLineSure, isRead, isSure, tell } from "./numbers.js";
 
-// Nearer to an edge than this share of the picture, a line has its tag on the other side.
+// Shares of the picture: nearer to an edge, a line has its tag on the other side; higher, and there is no room for one.
 const EDGE = 0.07;
+const FULL = 0.7;
 
 /** Make the boxes of lines; `size` is the picture's. Those of digits lie above those of lines. */
 export function makeBoxes(lines, size) {
@@ -31,8 +32,10 @@ function makeLineBox(line, index, size, isOnly) {
   const box = make("div", { className: "line", "data-line": index, content: tag });
   box.classList.toggle("refused", !isLineSure(line));
   box.classList.toggle("only", isOnly);
-  box.classList.toggle("high", line.box[1] < EDGE * size.height);
-  box.classList.toggle("far-left", line.box[0] < EDGE * size.width);
+  const [left, top, , height] = line.box;
+  box.classList.toggle("high", top < EDGE * size.height);
+  box.classList.toggle("full", height > FULL * size.height);
+  box.classList.toggle("far-left", left < EDGE * size.width);
   return box;
 }
 

@@ -18,8 +18,8 @@ let chosen = { line: null, digit: null };
 
 /**
  * Show lines, as `numbers.js` knows them, about a picture: `size` is its size, if it is seen, `picture` what to cut a
- * line from, if anything. `onChoose(box, row)` is called with what stands for what was chosen, on the picture and in the list, and
- * `onName(one, label)` with a digit and the person's word for it.
+ * line from, if anything. `onChoose(box, row)` is called with what stands for what was chosen, on the picture and in
+ * the list, and `onName(one, label)` with a digit and the person's word for it.
  */
 export function showLines(lines, { size, picture, onChoose, onName } = {}) {
   shown = { lines, size, picture, onChoose, onName };
