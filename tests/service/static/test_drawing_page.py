@@ -263,8 +263,8 @@ def test_page_tells_that_the_service_is_gone_and_keeps_the_drawing(browser: Brow
 
 
 def test_page_reads_by_itself_once_the_service_is_free(browser: Browser, tmp_path: Path) -> None:
-    # More than a browser's connections, so that the page itself loads.
-    max_in_flight = 8
+    # More than the page's files, so that the page itself loads.
+    max_in_flight = 32
     beginning = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 9\r\n\r\n"
     with (
         serve(tmp_path, DIGITS_MAX_IN_FLIGHT=str(max_in_flight), DIGITS_REQUEST_SECONDS="600") as server,
