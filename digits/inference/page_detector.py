@@ -19,12 +19,12 @@ from digits.inference.artifact import Artifact, read_artifact
 from digits.inference.onnx_session import Predict, open_graph
 from digits.preprocessing.page_map import CENTRE, CLASSES, INK, NUM_CHANNELS, SIZES, STRIDE, to_pixels
 
-_COARSE, _USUAL, _FINE = 384, 768, 1536  # Pixels of the longer side.
+_COARSEST, _COARSE, _USUAL, _FINE = 192, 384, 768, 1536  # Pixels of the longer side.
 _SMALL = 18  # Where digits are lower in the usual look, a finer one follows; pixels.
 _OVERLAP = 96  # Tiles of a fine look share so many pixels, in which every digit is whole in one of them.
 _LARGE = 110  # Digits above this height, in pixels of a look, are seen better in a coarser one.
 _MOST_ENLARGED = 6.0
-_LEAST_SCORE = 0.25
+_LEAST_SCORE = 0.3
 _BLOCK = 32  # The network takes multiples of so many pixels.
 _MOST_OVERLAP = 0.45  # Of two marks whose boxes share more than this of the smaller one, the surer is kept.
 _MOST_DIGITS = 1_000
@@ -93,7 +93,7 @@ def load_page_detector(path: Path, num_threads: int = 1) -> PageDetector:
 
 def find_digits(drawing: NDArray[np.uint8], detector: PageDetector) -> FoundDigits:
     """Find the digits of a drawing, uint8 `(height, width)`, luminance."""
-    found = _keep_surest([_find_at(drawing, side, detector) for side in (_COARSE, _USUAL)])
+    found = _keep_surest([_find_at(drawing, side, detector) for side in (_COARSEST, _COARSE, _USUAL)])
     longer = max(drawing.shape)
     is_small = not len(found) or float(np.median(found.sizes[:, 1])) * _USUAL / longer < _SMALL
     if is_small and longer > _USUAL:

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from digits.inference.page_detector import FoundDigits
 
-_FARTHEST = 4.5  # Two digits of one line are at most so many heights apart;
+_FARTHEST = 4.5  # Two digits of one line are at most so many heights apart, less if one is higher;
 _STEEPEST = np.deg2rad(42)  # a line falls or rises by at most this angle;
 _MOST_ASIDE = 0.55  # and its next digit lies at most so many heights above or below its slope.
+_ALIKE = 1.5  # Neighbours whose heights differ less may stand far apart and aside.
 _MOST_UNLIKE = 2.6  # One of two neighbours is at most so many times as high as the other.
 _ASIDE_COST = 4.0  # A step aside counts as so many steps along.
 _ROUNDS = 3
@@ -47,8 +48,10 @@ def _link(found: FoundDigits, steps: NDArray[np.float64], slope: float) -> dict[
     heights = found.sizes[:, 1]
     mean = (heights[:, None] + heights[None]) / 2
     unlike = np.maximum(heights[:, None] / heights[None], heights[None] / heights[:, None])
-    allowed = (along > 0.15 * mean) & (along < _FARTHEST * mean) & (unlike < _MOST_UNLIKE)
-    allowed &= (aside < _MOST_ASIDE * mean + 0.1 * along) & (np.abs(np.arctan2(turned[..., 1], along)) < _STEEPEST)
+    is_alike = unlike < _ALIKE
+    allowed = (along > 0.15 * mean) & (along < _FARTHEST * mean / np.where(is_alike, 1, unlike))
+    allowed &= aside < np.where(is_alike, _MOST_ASIDE, _MOST_ASIDE / 2) * mean + 0.1 * along
+    allowed &= (unlike < _MOST_UNLIKE) & (np.abs(np.arctan2(turned[..., 1], along)) < _STEEPEST)
     cost = np.where(allowed, along + _ASIDE_COST * aside, np.inf)
     following: dict[int, int] = {}
     nearest, nearest_before = cost.argmin(axis=1), cost.argmin(axis=0)

@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 from digits.inference.classifier import Classifier
 from digits.inference.line_reader import LineReader, ReadDigit, read_ink, read_number, spell_number
-from digits.inference.page_detector import FoundDigits, PageDetector, find_digits, glance, measure_ink, resize
+from digits.inference.page_detector import (
+    FoundDigits,
+    PageDetector,
+    find_digits,
+    find_marks,
+    glance,
+    measure_ink,
+    resize,
+)
 from digits.inference.page_lines import group_lines
 from digits.inference.segmentation import Box
 from digits.inference.strip import Strip, measure_contrast, straighten
@@ -24,6 +32,9 @@ _ORIENTATIONS: tuple[Orientation, ...] = (0, 270, 180, 90)  # Clockwise, by the 
 _CLEARLY = 1.4  # The picture is turned if a glance at it tells so many times as many digits then,
 _LEAST_GLANCE = 1.5  # and at least so many.
 _TOO_SMALL = 7.0  # Pixels: lower digits cannot be read.
+_DISAGREED = 1e-4  # What a look agrees that counts other digits.
+_TRUSTED = 0.25  # A line is accepted from this trust on.
+_LEAST_SCORE = 0.45  # The mean score of a line's digits; the grain of a floor has less.
 _SIDE = 512  # Ink is searched on a picture of so many pixels.
 EmptyReason = Literal["blank", "no_digits", "too_small"]
 Corners = NDArray[np.float64]
@@ -37,13 +48,19 @@ class ReadLine:
         digits: From left to right; at least one.
         box: Left, top, width and height, in pixels of the page, before it is turned by `angle` about its middle.
         angle: The line's slope in degrees, positive if it falls to the right.
-        accepted: Whether the whole line may be relied on.
+        trust: How far the line can be relied on, in [0, 1]: how sure two networks are of its least certain digit, and
+            how far the page network agrees.
     """
 
     digits: list[ReadDigit]
     box: Box
     angle: float
-    accepted: bool
+    trust: float
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the whole line may be relied on."""
+        return self.trust >= _TRUSTED
 
     @property
     def number(self) -> str:
@@ -102,10 +119,15 @@ def _read_upright(drawing: NDArray[np.uint8], reader: PageReader) -> PageReading
     found = find_digits(drawing, reader.detector)
     grouped = [found.take(np.array(line)) for line in group_lines(found)]
     large = [line for line in grouped if float(np.median(line.sizes[:, 1])) >= _TOO_SMALL]
-    lines = [line for digits in large if (line := _read_line(drawing, digits, reader)) is not None]
+    sure = [line for line in large if float(line.scores.mean()) >= _LEAST_SCORE]
+    if not sure and len(large) == 1:
+        sure = large
+    is_alone = len(sure) == 1
+    read = [_read_line(drawing, digits, reader, is_alone=is_alone) for digits in sure]
+    lines = [line for line in read if line is not None]
     if lines:
         return PageReading(lines, None, 0)
-    if len(large) < len(grouped):
+    if grouped and not large:
         return PageReading([], "too_small", 0)
     has_ink = extract_ink(resize(drawing, min(_SIDE / max(drawing.shape), 1))).any()
     return PageReading([], "no_digits" if has_ink else "blank", 0)
@@ -136,8 +158,9 @@ def read_line(drawing: NDArray[np.uint8], reader: PageReader) -> PageReading:
     digits = read_number(drawing, reader.line_reader, reader.classifier)
     if not spell_number(digits):
         return PageReading([], "no_digits" if digits else "blank", 0)
-    accepted = all(one.reason is None for one in digits)
-    return PageReading([ReadLine(digits, _surround(digits), 0.0, accepted)], None, 0)
+    least = min(float(one.probabilities.max()) for one in digits)
+    trust = least if all(one.reason is None for one in digits) else 0.0
+    return PageReading([ReadLine(digits, _surround(digits), 0.0, trust)], None, 0)
 
 
 def _surround(digits: Sequence[ReadDigit]) -> Box:
@@ -147,17 +170,40 @@ def _surround(digits: Sequence[ReadDigit]) -> Box:
     return left, top, right - left, bottom - top
 
 
-def _read_line(drawing: NDArray[np.uint8], found: FoundDigits, reader: PageReader) -> ReadLine | None:
+def _read_line(
+    drawing: NDArray[np.uint8], found: FoundDigits, reader: PageReader, *, is_alone: bool
+) -> ReadLine | None:
     strip = straighten(drawing, found)
-    ink = measure_ink(reader.detector.look(strip.picture))
-    digits = read_ink(measure_contrast(strip.picture, ink), reader.line_reader, reader.classifier)
-    if not spell_number(digits):
-        return None
-    seen = "".join(map(str, found.probabilities.argmax(axis=1)))
-    accepted = all(one.reason is None for one in digits) and spell_number(digits) == seen
-    corners = _find_corners(strip, _surround(digits))
+    seen = reader.detector.look(strip.picture)
+    marks = find_marks(seen)
+    named = [found.probabilities, marks.probabilities[np.argsort(marks.middles[:, 0])]]
+    contrast = measure_contrast(strip.picture, measure_ink(seen))
+    digits = read_ink(contrast, reader.line_reader, reader.classifier)
+    trust = _measure_trust(digits, named)
     placed = [replace(one, box=_bound(_find_corners(strip, one.box), drawing.shape)) for one in digits]
-    return ReadLine(placed, *_fit_box(corners), accepted)
+    box, angle = _fit_box(_find_corners(strip, _surround(digits))) if digits else ((0, 0, 1, 1), 0.0)
+    if is_alone and trust < _TRUSTED:
+        # The rules for a picture of one line see what the network may have missed.
+        others = read_number(drawing, reader.line_reader, reader.classifier)
+        if (other_trust := _measure_trust(others, named)) > trust:
+            placed, trust, box, angle = others, other_trust, _surround(others), 0.0
+    return ReadLine(placed, box, angle, trust) if spell_number(placed) else None
+
+
+def _measure_trust(digits: Sequence[ReadDigit], named: Sequence[NDArray[np.floating]]) -> float:
+    """Return how far a line can be relied on, in [0, 1].
+
+    Args:
+        digits: The line as two networks read it.
+        named: The probabilities of its digits by the page network, `(n, 10)`, from one look or more.
+    """
+    kept = [one for one in digits if one.reason in (None, "ambiguous")]
+    if not kept:
+        return 0.0
+    least = min(float(one.probabilities.max()) for one in kept) / (1 + len(digits) - len(kept))
+    labels = [one.digit for one in kept]
+    agreed = [float(one[np.arange(len(labels)), labels].min()) for one in named if len(one) == len(labels)]
+    return float(least * max([_DISAGREED, *agreed]) ** 0.5)
 
 
 def _fit_box(corners: Corners) -> tuple[Box, float]:

@@ -9,12 +9,25 @@ from PIL import Image
 
 from digits.data.images import MAX_PIXEL
 from digits.inference.page_detector import FoundDigits
+from digits.preprocessing.components import label_components
+from digits.preprocessing.morphology import dilate, erode
 
 DIGIT_HEIGHT = 48
 """Pixels of a straightened digit."""
 _ABOVE = 0.75  # A strip reaches so many heights beyond the digits' middles, up and down,
 _BEYOND = 0.9  # and so many beyond the first and the last digit's edge.
 _LONGEST = 6_000  # Pixels.
+_SIDE_INK = 0.8  # The sides of cells have more than this share of the digits' contrast,
+_SIDE_REACH = 29  # and are more than twice so many pixels high;
+_SURE_SIDE = 0.5  # the network is less sure than this that they are digits' ink.
+_STEEPNESS = 4.0  # Where a quarter of the ink is a digit's, the contrast counts in full.
+_SIDE_INK = 0.8  # The sides of cells have more than this share of the digits' contrast,
+_SIDE_REACH = 29  # and are more than twice so many pixels high;
+_SURE_SIDE = 0.5  # the network is less sure than this that they are digits' ink.
+_INK = 0.1  # A component's pixels have more contrast than this.
+_LEAST_SHARE, _STEEPNESS = 0.2, 4.0  # Ink counts from this share on, and fully a quarter above it.
+# A component is kept if its mean share is above this, where it stands in a digit's box, and where it stands beside all.
+_SURE_INSIDE, _SURE_OUTSIDE = 0.4, 0.8
 
 
 @dataclass(frozen=True)
@@ -91,7 +104,7 @@ def measure_contrast(picture: NDArray[np.uint8], ink: NDArray[np.float32]) -> ND
         ink: The share of digits' ink, float32 of half the height and width, rounded up to a multiple of the stride.
 
     Returns:
-        float32 `(height, width)` in [0, 1], a share of the paper's brightness; 0 where there is no digit.
+        float32 `(height, width)` in [0, 1], a share of the paper's brightness; 0 where there is surely no digit.
     """
     height, width = picture.shape
     size = 2 * ink.shape[1], 2 * ink.shape[0]
@@ -102,9 +115,22 @@ def measure_contrast(picture: NDArray[np.uint8], ink: NDArray[np.float32]) -> ND
     darker = paper - levels
     if float((darker * share).sum()) < 0:
         darker, paper = -darker, MAX_PIXEL - paper
-    kept = (4 * _blur(share, 1)).clip(0, 1)
-    contrast: NDArray[np.float32] = (darker / np.maximum(paper, 1)).clip(0, 1) * kept
+    contrast: NDArray[np.float32] = (darker / np.maximum(paper, 1)).clip(0, 1)
+    contrast *= (_STEEPNESS * _blur(share, 1)).clip(0, 1) * ~_find_sides(contrast, share)
     return contrast
+
+
+def _find_sides(contrast: NDArray[np.float32], share: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return where the sides of cells are: upright lines, higher than digits, that are not surely a digit's ink."""
+    usual = float((contrast * share).sum()) / max(float(share.sum()), 1e-6)
+    mask = dilate(contrast > _SIDE_INK * usual, 1, (1,))
+    upright = dilate(erode(mask, _SIDE_REACH, (0,)), _SIDE_REACH, (0,)) & mask
+    labels, count = label_components(upright)
+    pixels = np.maximum(np.bincount(labels.ravel(), minlength=count + 1), 1)
+    mean = np.bincount(labels.ravel(), share.ravel(), minlength=count + 1) / pixels
+    is_side = mean < _SURE_SIDE
+    is_side[0] = False
+    return dilate(is_side[labels], 2, (1,))
 
 
 def _blur(values: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
