@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
+from digits.synthesis.sample_page import draw_sample
 from tests.service.drawing_page import PAPER, PHONE, hear, open_page, paint_page, paint_photo, press
 from tests.service.server import Server
 
@@ -255,20 +256,22 @@ def test_page_says_why_nothing_is_found(page: Page, tmp_path: Path, reason: str,
 def test_a_photo_on_its_side_is_shown_upright(
     page: Page, server: Server, tmp_path: Path, turn: Image.Transpose, degrees: int
 ) -> None:
-    path = tmp_path / "aside.png"
-    paint_page(*NUMBERS).transpose(turn).save(path)
+    upright, path = tmp_path / "upright.png", tmp_path / "aside.png"
+    draw_sample().save(upright)
+    draw_sample().transpose(turn).save(path)
+    expected = read(server, upright)
     assert read(server, path)["orientation"] == degrees
     show(page, path)
     expect(hear(page)).to_contain_text(f"It was turned by {degrees} degrees to be read.")
-    expect(page.locator("#lines .number")).to_have_text(list(NUMBERS))
+    expect(page.locator("#lines .number")).to_have_text([line["number"] for line in expected["lines"]])
     sheet = locate(page.locator("#ink"))
-    assert sheet["width"] / sheet["height"] == pytest.approx(1000 / 800, abs=0.01)
-    # Where the numbers were painted: the first digit of the second line, above all.
-    digit = locate(page.locator("#boxes .digit").nth(5))
-    scale = sheet["width"] / 1000
-    assert digit["x_middle"] - sheet["x"] == pytest.approx((90 + 55) * scale, abs=15)
-    assert digit["y_middle"] - sheet["y"] == pytest.approx((80 + 190 + 55) * scale, abs=15)
-    assert digit["height"] > digit["width"]
+    assert sheet["width"] / sheet["height"] == pytest.approx(1440 / 1080, abs=0.01)
+    scale = sheet["width"] / 1440
+    for locator, part in zip(page.locator("#boxes .digit").all(), expected["digits"], strict=True):
+        box = locate(locator)
+        left, top, width, height = part["box"]
+        assert box["x_middle"] - sheet["x"] == pytest.approx((left + width / 2) * scale, abs=5)
+        assert box["y_middle"] - sheet["y"] == pytest.approx((top + height / 2) * scale, abs=5)
     for line in line_boxes(page).all():
         box = locate(line)
         assert box["width"] > 2 * box["height"]
