@@ -25,6 +25,7 @@ from digits.data.images import draw_one, make_batch
 from digits.errors import ArtifactError, end_in_one_line
 from digits.inference.artifact import ACCEPTANCE, FORMAT, GROUP, hash_weights, read_artifact
 from digits.inference.onnx_session import open_graph
+from digits.training.keras_configuration import write_simplified
 from digits.training.keras_file import load_network
 
 GRAPH_TOLERANCE = 1e-5
@@ -57,6 +58,7 @@ def write_artifact(
     path.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(path) as unfinished:
         network.save(unfinished)
+        write_simplified(unfinished)
         with h5py.File(unfinished, "a") as file:
             group = file.create_group(GROUP)
             group["serving_graph"] = np.frombuffer(graph, np.uint8)

@@ -47,6 +47,9 @@ def load_network(path: Path) -> keras.Model:
         _refuse_code(path, entry)
     try:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
+        # A file may name its one input as a list of one, with which Keras warns at each call.
+        if not isinstance(network, keras.Sequential) and len(network.inputs) == len(network.outputs) == 1:
+            network = keras.Model(network.inputs[0], network.outputs[0], name=network.name)
         shapes = (network.input_shape, network.output_shape)
     # Each layer's constructor raises its own errors for a wrong configuration.
     except Exception as error:
