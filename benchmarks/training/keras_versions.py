@@ -38,8 +38,8 @@ READ = """
 import json, sys
 import keras, numpy as np
 batches = np.load(sys.argv[1])
-answers = {path: keras.saving.load_model(path).predict(batches[name], verbose=0) for name, path in json.loads(sys.argv[2])}
-np.savez(sys.argv[1], **answers)
+networks = {name: keras.saving.load_model(path) for name, path in json.loads(sys.argv[2]).items()}
+np.savez(sys.argv[1], **{name: network.predict(batches[name], verbose=0) for name, network in networks.items()})
 """
 
 
@@ -63,7 +63,7 @@ def measure(version: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "batches.npz")
         np.savez(path, **{file.stem: batch for file, batch in batches.items()})
-        command = [prepare(version), "-c", READ, path, json.dumps([(file.stem, str(file)) for file in batches])]
+        command = [prepare(version), "-c", READ, path, json.dumps({file.stem: str(file) for file in batches})]
         environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
         subprocess.run(command, check=True, env=environment, stderr=sys.stderr)
         answers = np.load(path)
@@ -71,7 +71,7 @@ def measure(version: str) -> dict[str, float]:
             SHIPPED: networks.classifier.predict(batches[SHIPPED]),
             LINES: networks.line_reader.compute(batches[LINES]),
         }
-        return {file.name: float(np.abs(answers[str(file)] - expected[file]).max()) for file in batches}
+        return {file.name: float(np.abs(answers[file.stem] - expected[file]).max()) for file in batches}
 
 
 def main() -> None:

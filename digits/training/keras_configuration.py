@@ -1,7 +1,7 @@
 """Write a Keras .h5's configuration so that older versions of Keras load the file, too.
 
 Keras writes every argument of every layer. An argument that came with a newer version stops an older one, even where it
-has no effect. What a constructor takes by default can be left out, and so can initialisers: the weights are in the file.
+has no effect. What a constructor takes by default can be left out. So can initialisers: the weights are in the file.
 
 Usage:
     python -m digits.training.keras_configuration path/to/model.h5 ...    weights, graphs and all else stay as they are
@@ -27,11 +27,15 @@ _CONFIGURATION = "model_config"
 def simplify_file(path: Path) -> None:
     """Replace the configuration of a Keras .h5, to the side and then renamed; nothing else of it changes.
 
+    A file whose configuration is as simple as it can be stays as it is.
+
     Raises:
         ArtifactError: If it is no Keras .h5.
     """
-    with open_keras_file(path):
-        pass
+    with open_keras_file(path) as file:
+        configuration = json.loads(file.attrs[_CONFIGURATION])
+    if simplify(configuration) == configuration:
+        return
     with replace_file(path) as unfinished:
         shutil.copyfile(path, unfinished)
         write_simplified(unfinished)
@@ -58,10 +62,8 @@ def simplify(configuration: Any) -> Any:
     kept = {key: _adapt(key, simplify(value)) for key, value in configuration.items()}
     if isinstance(kept.get("config"), dict):
         defaults = _find_defaults(configuration.get("class_name"))
-        given = configuration["config"]
-        kept["config"] = {
-            key: one for key, one in kept["config"].items() if not _is_needless(key, given[key], defaults)
-        }
+        needless = {key for key, value in configuration["config"].items() if _is_needless(key, value, defaults)}
+        kept["config"] = {key: value for key, value in kept["config"].items() if key not in needless}
     return kept
 
 
