@@ -27,12 +27,12 @@ from digits.data.dataset import read_images
 from digits.data.images import make_batch
 from digits.preprocessing.line_image import frame_digits, make_line_batch
 
-VERSIONS = ("3.3.3", "3.6.0", "3.10.0", "3.12.0", "3.13.2", "3.14.1", "3.15.1")
+VERSIONS = ("3.3.3", "3.6.0", "3.10.0", "3.12.0", "3.13.2", "3.14.1")
 OUTPUT = Path(__file__).with_name("keras_versions.csv")
 VENVS = ROOT / "benchmarks" / ".venvs"
 NUM_DIGITS = 100
 # Keras 3.3 imports packaging, which it does not require.
-PACKAGES = ("jax==0.9.2", "h5py==3.14.0", "packaging")
+PACKAGES = ("jax==0.10.2", "h5py==3.16.0", "packaging")
 # It imports nothing of this project, as a person would who has the file alone.
 READ = """
 import json, sys
