@@ -139,6 +139,11 @@ WORDINGS = {
         "{path}: received scores {least} to {most} with the sum {sum}, expected probabilities; "
         "end the network in a softmax."
     ),
+    # digits.cli
+    "pattern_without_files": "Received the pattern {pattern}, which no file matches; check the path.",
+    "extra_missing": (
+        "Received an installation without {packages}; install what is missing in a clone: pip install '.[{extra}]'."
+    ),
     # digits.exploration
     "option_below_one": "argument {option}: received {value}, expected at least 1",
     "study_of_other_digits": (
