@@ -170,6 +170,17 @@ def train(context: typer.Context) -> None:
     runpy.run_path(str(experiment), run_name="__main__")
 
 
+@app.command(context_settings=_PASS_ON, add_help_option=False)
+def export(context: typer.Context) -> None:
+    """Make a Keras file fit for serving, or write .onnx or .tflite (digits export --help)."""
+    _require("train", "tensorflow", "keras", "tf2onnx", "onnx", "onnxslim")
+    from digits.training.export import main as run
+
+    sys.argv = ["digits export", *context.args]
+    with end_in_one_line("the file is as it was."):
+        run()
+
+
 @app.command()
 def check(
     model: Annotated[Path, typer.Argument(help="An .h5.")] = _MODEL,

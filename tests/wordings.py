@@ -126,7 +126,28 @@ WORDINGS = {
         "{path}: the serving graph's probabilities differ from the network's by {difference}, expected at most 1e-05; "
         "nothing was written. Use layers that ONNX can express."
     ),
-    "keras_file_ending": "{path}: received the ending {ending}, expected .h5 or .hdf5; rename it.",
+    "keras_file_ending": "{path}: received the ending {ending}, expected .h5, .hdf5 or .keras; rename it.",
+    "keras_file_not_whole": (
+        "{path}: received {size} bytes that are not a whole .keras ({error}). Save the model anew."
+    ),
+    "keras_file_member": (
+        "{path}: received {name} of {num} bytes in a file of {size}, expected config.json, metadata.json, "
+        "model.weights.h5, uncompressed; save the model anew."
+    ),
+    "network_shape": (
+        "{path}: received a network from {input} to {output}, expected (n, 28, 28, 1), (n, 28, 28) or (n, 784) "
+        "to (n, 10)."
+    ),
+    "network_misreads": (
+        "{path}: received a network that reads at most {accuracy} of {num} digits, expected 90%. Tried pixels of "
+        "{tried}. Train it on 28x28 digits, upright and centred as MNIST's."
+    ),
+    "network_scores": (
+        "{path}: received scores of 0 to 1 with sums of {least} to {most}, expected logits or probabilities; "
+        "end the network in a softmax."
+    ),
+    "output_ending": "{path}: received the ending {ending}, expected .h5, .onnx, .tflite; name another output.",
+    "output_is_there": "{path}: is there already; name it as the output to replace it, or name another.",
     "keras_file_code": (
         "{path}: received {name} of {module}, expected Keras's own layers only: a file that brings code is not loaded. "
         "Rebuild the model without it and save it again."

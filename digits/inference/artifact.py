@@ -85,7 +85,7 @@ def open_keras_file(path: Path) -> Iterator[h5py.File]:
     size_bytes = path.stat().st_size
     try:
         with h5py.File(path, "r") as file:
-            _refuse_outside_data(path, file, size_bytes)
+            refuse_outside_data(path, file, size_bytes)
             if "model_config" not in file.attrs or not isinstance(file.get("model_weights"), h5py.Group):
                 raise ArtifactError(f"{path}: received an HDF5 file without a Keras model. {_RETRAIN}")
             yield file
@@ -139,14 +139,18 @@ def hash_weights(file: h5py.File) -> str:
     return digest.hexdigest()
 
 
-def _refuse_outside_data(path: Path, group: h5py.Group, size_bytes: int) -> None:
-    """Refuse links and external storage, which could read other files of the machine."""
+def refuse_outside_data(path: Path, group: h5py.Group, size_bytes: int) -> None:
+    """Refuse links and external storage, which could read other files of the machine.
+
+    Raises:
+        ArtifactError: If there is any, or more data than the file can hold.
+    """
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise ArtifactError(f"{path}: received a link to elsewhere at {name!r}, expected everything inside.")
         item = group[name]
         if isinstance(item, h5py.Group):
-            _refuse_outside_data(path, item, size_bytes)
+            refuse_outside_data(path, item, size_bytes)
         elif isinstance(item, h5py.Dataset):
             if item.external or item.is_virtual:
                 raise ArtifactError(f"{path}: received data stored elsewhere at {name!r}, expected everything inside.")

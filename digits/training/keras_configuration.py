@@ -1,7 +1,7 @@
 """Write a Keras .h5's configuration so that older versions of Keras load the file, too.
 
 Keras writes every argument of every layer. An argument that came with a newer version stops an older one, even where it
-has no effect. What a constructor takes by default can be left out. So can initialisers: the weights are in the file.
+has no effect. What is off by default can be left out. So can initialisers: the weights are in the file.
 
 Usage:
     python -m digits.training.keras_configuration path/to/model.h5 ...    weights, graphs and all else stay as they are
@@ -22,6 +22,7 @@ from digits.errors import end_in_one_line
 from digits.inference.artifact import open_keras_file, read_artifact
 
 _CONFIGURATION = "model_config"
+_OF_WHAT_IS_OFF = frozenset({"renorm_momentum"})
 
 
 def simplify_file(path: Path) -> None:
@@ -48,7 +49,7 @@ def write_simplified(path: Path) -> None:
 
 
 def simplify(configuration: Any) -> Any:
-    """Return a configuration that builds the same network, without initialisers and defaults.
+    """Return a configuration that builds the same network, without initialisers and what is off.
 
     Args:
         configuration: What JSON can hold.
@@ -86,8 +87,10 @@ def _find_defaults(class_name: Any) -> dict[str, Any]:
 def _is_needless(key: str, value: Any, defaults: dict[str, Any]) -> bool:
     if key not in defaults:
         return False
-    is_off = value is False and defaults[key] is None
-    return key.endswith("_initializer") or is_off or bool(value == defaults[key])
+    # A number stays, although it may be the default: some layers insist on it.
+    is_off = all(one is None or one is False for one in (value, defaults[key]))
+    has_no_effect = key in _OF_WHAT_IS_OFF and value == defaults[key]
+    return key.endswith("_initializer") or is_off or has_no_effect
 
 
 def main() -> None:
