@@ -39,7 +39,8 @@ help: ## Print this list
 .PHONY: setup
 setup: $(READY) ## Make .venv and install requirements.txt into it (other targets do this by themselves)
 
-.venv/.ready: requirements.txt web_service/requirements.txt digits/scoring/requirements.txt pyproject.toml
+.venv/.ready: requirements.txt web_service/requirements.txt digits/requirements.txt digits/scoring/requirements.txt \
+    digits/training/requirements.txt pyproject.toml
 	@$(PYTHON_BASE) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
 	    f"error: {sys.executable} is Python {v[0]}.{v[1]}, expected 3.11 to 3.13; name one: make setup PYTHON_BASE=python3.12")'
 	$(PYTHON_BASE) -m venv .venv

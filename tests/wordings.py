@@ -114,6 +114,12 @@ WORDINGS = {
         "use a larger file, or name a separate test file."
     ),
     "output_is_a_folder": "Received --output {path}, a folder; expected the .h5 to write.",
+    # digits.training: people's own digits
+    "folder_without_pictures": (
+        "{folder}: received no picture in {num} files, expected folders 0 to 9 with pictures of each."
+    ),
+    "too_few_to_hold_out": "Received too few digits in {names} to hold any out; name some with --test.",
+    "start_from_elsewhere": "Received --from {path}, a network from elsewhere; expected one that train.py wrote.",
     # digits.training: checkpoints
     "checkpoint_missing": "{path}: no interrupted run to resume; start one without --resume.",
     "checkpoint_not_whole": "{path}: not a whole checkpoint ({error}); start anew without --resume.",

@@ -4,7 +4,8 @@ Every random number of a batch depends on the seed and the step alone, and not o
 run sees the same batches as a run that was never interrupted, and ends with the same weights.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import ceil
 from pathlib import Path
 
 import keras
@@ -50,6 +51,16 @@ FAST = TrainingConfig(
     finishing_fraction=0,
 )
 """One epoch with little distortion, to see in a minute or two that training works."""
+
+
+_FEWEST_STEPS = 600  # So many batches a further training takes at least, however few the digits are.
+
+
+def configure_further_training(num_digits: int) -> TrainingConfig:
+    """Return the settings with which a trained network learns more digits: a few epochs at a low learning rate."""
+    config = TrainingConfig(epochs=2, learning_rate=1e-3)
+    steps_per_epoch = max(num_digits // config.batch_size, 1)
+    return replace(config, epochs=max(config.epochs, ceil(_FEWEST_STEPS / steps_per_epoch)))
 
 
 def fit_network(
