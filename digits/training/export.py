@@ -20,6 +20,7 @@ from typing import Any
 import h5py
 import keras
 import numpy as np
+import onnx
 import onnxslim
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -136,12 +137,28 @@ def export_network(path: Path, output: Path | None, digits: LabelledImages) -> t
         write_artifact(output, network, provenance, sample, acceptance_graph)
         return output, adaptation
     try:
-        content = export_graph(network, sample)[0] if output.suffix == ".onnx" else export_litert(network, sample)
+        is_onnx = output.suffix == ".onnx"
+        content = name_tensors(export_graph(network, sample)[0]) if is_onnx else export_litert(network, sample)
     except ArtifactError as error:
         raise ArtifactError(f"{output}: {error}") from error
     with replace_file(output) as unfinished:
         unfinished.write_bytes(content)
     return output, adaptation
+
+
+def name_tensors(graph: bytes) -> bytes:
+    """Return an ONNX graph whose input is called `pixels` and whose output `probabilities`."""
+    model = onnx.load_from_string(graph)
+    names = {model.graph.input[0].name: "pixels", model.graph.output[0].name: "probabilities"}
+    for node in model.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    for tensor in (model.graph.input[0], model.graph.output[0]):
+        tensor.name = names[tensor.name]
+        tensor.type.tensor_type.shape.dim[0].dim_param = "n"
+    onnx.checker.check_model(model, full_check=True)
+    named: bytes = model.SerializeToString()
+    return named
 
 
 def export_litert(network: keras.Model, sample: NDArray[np.float32]) -> bytes:

@@ -21,7 +21,7 @@ from digits.inference.classifier import load_classifier
 from digits.inference.onnx_session import open_graph
 from digits.training.export import export_network, write_artifact
 from digits.training.keras_file import load_network
-from tests.conftest import RunPython
+from tests.conftest import ROOT, RunPython
 from tests.wordings import wording
 
 if TYPE_CHECKING:
@@ -266,6 +266,22 @@ def run_litert(path: Path, batch: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 RUNTIMES = {".onnx": run_onnx, ".tflite": run_litert}
+
+
+def test_export_network_names_the_tensors_as_the_guide_does(
+    keras_file: Path, small_digits: LabelledImages, tmp_path: Path
+) -> None:
+    import onnxruntime
+
+    written, _ = export_network(keras_file, tmp_path / "out.onnx", label(keras_file, small_digits))
+    session = onnxruntime.InferenceSession(written)
+    names = [(tensor.name, tensor.shape) for tensor in (*session.get_inputs(), *session.get_outputs())]
+    assert names == [("pixels", ["n", 28, 28, 1]), ("probabilities", ["n", 10])]
+    guide = (ROOT / "docs/other-runtimes.md").read_text()
+    assert re.findall(r'name: "(\w+)"\s+data_type: TYPE_FP32\s+dims: \[([\d, ]+)\]', guide) == [
+        ("pixels", "28, 28, 1"),
+        ("probabilities", "10"),
+    ]
 
 
 def test_export_network_to_an_unknown_ending_is_refused(
