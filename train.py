@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import keras
@@ -32,6 +33,7 @@ from digits.training.provenance import describe_run
 from digits.training.rejector import configure_rejector, train_rejector
 from digits.training.reports import save_reports
 from digits.training.split import HELD_OUT, hold_out
+from digits.training.tracking import track_run
 
 DATA, TEST, MODEL = Path("data/train.csv.gz"), Path("data/test.csv.gz"), Path("models/digits.h5")
 OWN_HOLD_OUT = 0.2
@@ -64,6 +66,8 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--fast", action="store_true", help="a minute of training, to see it work")
     parser.add_argument("--resume", action="store_true", help="go on with the run that was interrupted")
+    parser.add_argument("--tensorboard", type=Path, help="folder for TensorBoard's files")
+    parser.add_argument("--register", help="the model's name in MLflow's registry (with MLFLOW_TRACKING_URI)")
     return parser.parse_args()
 
 
@@ -184,48 +188,65 @@ def main() -> None:
     checkpoint = arguments.output.with_suffix(".checkpoint.weights.h5")
     announce(config, fitted, network)
 
-    start = time.perf_counter()
     verbose = 1 if sys.stdout.isatty() else 2
-    history = fit_network(network, fitted, config, checkpoint, arguments.resume, verbose)
-    seconds = time.perf_counter() - start
+    with track_run({**asdict(config), "data": name_all(split_paths(arguments.data))}) as tracker:
+        start = time.perf_counter()
+        callbacks = tracker.callbacks + list_tensorboard(arguments.tensorboard)
+        history = fit_network(network, fitted, config, checkpoint, arguments.resume, verbose, callbacks)
+        seconds = time.perf_counter() - start
 
-    fold_temperature(network, config.temperature)
-    if start_artifact is not None and start_artifact.acceptance_graph is not None:
-        rejector_graph, rejector = start_artifact.acceptance_graph, start_artifact.provenance["acceptance"]
-    else:
-        print("Now a small network, to tell digits from all else.")
-        rejector_config = configure_rejector(config.seed, arguments.fast)
-        rejector_graph, rejector = train_rejector(training, predict, rejector_config, verbose)
-    evaluations = score()
-    (what, scoring), *others = scored.items()
-    scoring_batch = make_batch(scoring.images)
-    probabilities = predict(scoring_batch)
-    provenance = {
-        "scored_on": {"what": what, "sha256": scoring.sha256},
-        "metrics": describe(evaluations[what]),
-        "also_scored": [
-            {"what": other, "sha256": digits.sha256, "metrics": describe(evaluations[other])}
-            for other, digits in others
-        ],
-        "training_seconds": round(seconds, 1),  # Of a resumed run, since resuming.
-        "resumed": arguments.resume,
-        "started_from": None if start_artifact is None else start_artifact.sha256,
-        "acceptance": rejector,
-        **describe_run(config, training, name_all(split_paths(arguments.data)), network),
-    }
-    write_artifact(arguments.output, network, provenance, scoring_batch[:500], rejector_graph)
-    checkpoint.unlink(missing_ok=True)
+        fold_temperature(network, config.temperature)
+        if start_artifact is not None and start_artifact.acceptance_graph is not None:
+            rejector_graph, rejector = start_artifact.acceptance_graph, start_artifact.provenance["acceptance"]
+        else:
+            print("Now a small network, to tell digits from all else.")
+            rejector_config = configure_rejector(config.seed, arguments.fast)
+            rejector_graph, rejector = train_rejector(training, predict, rejector_config, verbose)
+        evaluations = score()
+        (what, scoring), *others = scored.items()
+        scoring_batch = make_batch(scoring.images)
+        probabilities = predict(scoring_batch)
+        provenance = {
+            "scored_on": {"what": what, "sha256": scoring.sha256},
+            "metrics": describe(evaluations[what]),
+            "also_scored": [
+                {"what": other, "sha256": digits.sha256, "metrics": describe(evaluations[other])}
+                for other, digits in others
+            ],
+            "training_seconds": round(seconds, 1),  # Of a resumed run, since resuming.
+            "resumed": arguments.resume,
+            "started_from": None if start_artifact is None else start_artifact.sha256,
+            "acceptance": rejector,
+            **describe_run(config, training, name_all(split_paths(arguments.data)), network),
+        }
+        write_artifact(arguments.output, network, provenance, scoring_batch[:500], rejector_graph)
+        checkpoint.unlink(missing_ok=True)
+        plots = save_reports(arguments.reports, history, scoring, probabilities)
+        figures = {name: describe(evaluation) for name, evaluation in evaluations.items()}
+        tracker.log_results(figures, arguments.output, plots, arguments.register)
 
-    for what, evaluation in evaluations.items():
-        print_score(what, evaluation, before.get(what))
+    for name, evaluation in evaluations.items():
+        print_score(name, evaluation, before.get(name))
     if arguments.hold_out is not None:
         # The temperature is a setting, so only held-out training digits may show which one fits.
         temperature = fit_temperature(probabilities, scoring.labels)
         print(f"  temperature to fit  {temperature:.3f} on top of the configured one")
     print_effort(seconds)
     print(f"  taken for digits    {rejector['accepted_share']:.2%} of {rejector['num_held_out']:,} training digits")
-    plots = save_reports(arguments.reports, history, scoring, probabilities)
     print(f"\nWrote {arguments.output} and {', '.join(map(str, plots))}.")
+
+
+def list_tensorboard(folder: Path | None) -> list[keras.callbacks.Callback]:
+    """Return what writes the course of the training for TensorBoard.
+
+    Raises:
+        ConfigurationError: If TensorBoard is not installed.
+    """
+    if folder is None:
+        return []
+    if find_spec("tensorboard") is None:
+        raise ConfigurationError("Received --tensorboard, expected it to be installed; pip install '.[tensorboard]'.")
+    return [keras.callbacks.TensorBoard(folder, write_graph=False)]
 
 
 def describe(evaluation: Evaluation) -> dict[str, object]:

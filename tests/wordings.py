@@ -120,6 +120,9 @@ WORDINGS = {
     ),
     "too_few_to_hold_out": "Received too few digits in {names} to hold any out; name some with --test.",
     "start_from_elsewhere": "Received --from {path}, a network from elsewhere; expected one that train.py wrote.",
+    "mlflow_missing": (
+        "Received MLFLOW_TRACKING_URI, expected MLflow to be installed ({error}); pip install '.[mlflow]', or unset it."
+    ),
     # digits.training: checkpoints
     "checkpoint_missing": "{path}: no interrupted run to resume; start one without --resume.",
     "checkpoint_not_whole": "{path}: not a whole checkpoint ({error}); start anew without --resume.",

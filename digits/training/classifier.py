@@ -4,6 +4,7 @@ Every random number of a batch depends on the seed and the step alone, and not o
 run sees the same batches as a run that was never interrupted, and ends with the same weights.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
@@ -64,7 +65,13 @@ def configure_further_training(num_digits: int) -> TrainingConfig:
 
 
 def fit_network(
-    network: keras.Model, digits: LabelledImages, config: TrainingConfig, checkpoint: Path, resume: bool, verbose: int
+    network: keras.Model,
+    digits: LabelledImages,
+    config: TrainingConfig,
+    checkpoint: Path,
+    resume: bool,
+    verbose: int,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> History:
     """Train the network in place.
 
@@ -75,6 +82,7 @@ def fit_network(
         checkpoint: The file to write after each epoch; ends in `.weights.h5`.
         resume: Whether to continue from the checkpoint.
         verbose: As in Keras: 1 draws a progress bar, 2 prints a line after each epoch, 0 prints nothing.
+        callbacks: More of what Keras calls after each epoch.
 
     Returns:
         Loss and accuracy on the distorted training digits, a number for each epoch.
@@ -103,7 +111,7 @@ def fit_network(
         initial_epoch=first_epoch,
         epochs=config.epochs,
         steps_per_epoch=steps_per_epoch,
-        callbacks=[saver],
+        callbacks=[saver, *callbacks],
         shuffle=False,  # The batches are shuffled already.
         verbose=verbose,
     )

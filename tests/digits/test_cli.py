@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digits.cli import draw_images
+from digits.cli import app, draw_images
 from digits.data.dataset import LabelledImages
 from digits.inference.artifact import read_artifact
 from tests.conftest import ROOT, RunPython
@@ -164,3 +164,14 @@ def test_package_lists_every_room() -> None:
     served = {"digits" / path.parent.relative_to(ROOT) for path in (ROOT / "web_service").rglob("*.py")}
     folders = {".".join(folder.parts) for folder in own | served}
     assert set(listed) == folders | {"digits.models", "digits.web_service.app.static"}
+
+
+def test_documents_name_only_commands_that_exist() -> None:
+    documents = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    blocks = [block for path in documents for block in re.findall(r"```sh\n(.*?)```", path.read_text(), re.DOTALL)]
+    named = {
+        name for block in blocks for name in re.findall(r"^(?:\S+/)?(?:python -m )?digits (\w+)", block, re.MULTILINE)
+    }
+    known = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    assert {"predict", "read", "serve", "export", "check"} <= named
+    assert named <= known
