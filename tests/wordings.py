@@ -135,6 +135,9 @@ WORDINGS = {
         "{path}: the serving graph's probabilities differ from the network's by {difference}, expected at most 1e-05; "
         "nothing was written. Use layers that ONNX can express."
     ),
+    "graph_impossible": (
+        "{path}: the network cannot become ONNX ({error}); nothing was written. Use layers that ONNX can express."
+    ),
     "keras_file_ending": "{path}: received the ending {ending}, expected .h5, .hdf5 or .keras; rename it.",
     "keras_file_not_whole": (
         "{path}: received {size} bytes that are not a whole .keras ({error}). Save the model anew."

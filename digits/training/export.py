@@ -93,11 +93,17 @@ def export_graph(network: keras.Model, sample: NDArray[np.float32]) -> tuple[byt
     with tempfile.TemporaryDirectory() as folder:
         graph_path = Path(folder, "network.onnx")
         expected = network.predict(sample, verbose=0)  # Keras exports only a network that was called before.
-        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # Of NumPy's old names.
-            network.export(graph_path, format="onnx", verbose=False)
-        # This removes nine small steps with which Keras's Flatten would compute its shape for each image.
-        graph: bytes = onnxslim.slim(str(graph_path)).SerializeToString()
-    compute = open_graph(graph, 1, network.input_shape[1:], network.output_shape[1:])
+        try:
+            with warnings.catch_warnings(action="ignore", category=FutureWarning):  # Of NumPy's old names.
+                network.export(graph_path, format="onnx", verbose=False)
+            # This removes nine small steps with which Keras's Flatten would compute its shape for each image.
+            graph: bytes = onnxslim.slim(str(graph_path)).SerializeToString()
+            compute = open_graph(graph, 1, network.input_shape[1:], network.output_shape[1:])
+        # The exporter raises what it meets.
+        except Exception as error:
+            raise ArtifactError(
+                f"the network cannot become ONNX ({error}); nothing was written. Use layers that ONNX can express."
+            ) from error
     return graph, _compare(compute(sample), expected)
 
 

@@ -127,6 +127,21 @@ def test_write_artifact_graph_that_differs_is_refused(artifact_path: Path, small
     assert list_folder(artifact_path.parent) == ["tiny.h5"]
 
 
+def test_write_artifact_of_a_network_that_onnx_cannot_express(
+    artifact_path: Path, small_batch: NDArray[np.float32]
+) -> None:
+    import keras
+
+    layers = keras.layers
+    network = keras.Sequential(
+        [keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(4, "gelu"), layers.Dense(10, "softmax")]
+    )
+    before = artifact_path.read_bytes()
+    with pytest.raises(ArtifactError, match=wording("graph_impossible", path=artifact_path)):
+        write_artifact(artifact_path, network, {}, small_batch[:32])
+    assert artifact_path.read_bytes() == before
+
+
 def test_export_network_keeps_provenance_and_weights(
     artifact_path: Path, small_batch: NDArray[np.float32], small_digits: LabelledImages
 ) -> None:
