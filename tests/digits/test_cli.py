@@ -175,3 +175,19 @@ def test_documents_name_only_commands_that_exist() -> None:
     known = {command.callback.__name__ for command in app.registered_commands if command.callback}
     assert {"predict", "read", "serve", "export", "check"} <= named
     assert named <= known
+
+
+def test_package_holds_every_file_that_is_no_code() -> None:
+    """Templates, pictures and models, without which the installed command would fail."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    folders = {**{name: name.replace(".", "/") for name in settings["packages"]}, **settings["package-dir"]}
+    packed = set()
+    for name, patterns in settings["package-data"].items():
+        folder = ROOT / folders[name].removeprefix("digits/" * name.startswith("digits.web_service"))
+        packed |= {path for pattern in patterns for path in folder.glob(pattern)}
+    command = ["git", "ls-files", "digits", "web_service/app", "models"]
+    tracked = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    if tracked.returncode:
+        pytest.skip("this is no clone, so what belongs to it is not known")
+    files = {ROOT / line for line in tracked.stdout.decode().splitlines()}
+    assert {path for path in files if path.suffix not in (".py", ".txt")} <= packed
