@@ -18,7 +18,10 @@ ErrorCode = Literal[
     "broken_image",
     "image_too_large",
     "internal_error",
+    "invalid_base64",
+    "invalid_compression",
     "invalid_csv",
+    "invalid_image_json",
     "invalid_json",
     "invalid_multipart",
     "invalid_text",
@@ -41,6 +44,7 @@ ErrorCode = Literal[
     "unsupported_media_type",
     "wrong_batch_size",
     "wrong_file_count",
+    "wrong_scale",
     "wrong_shape",
 ]
 """Every code that `error.code` of an answer can hold."""
