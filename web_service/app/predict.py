@@ -35,7 +35,9 @@ DESCRIPTION = """Reads handwritten digits, from drawings, photos or 784 grey lev
 Every error has the shape `{"error": {"code", "message", "field", "hint"}}`, but below `/v2`, where the Open Inference
 Protocol has `{"error": "<text>"}`. Beside those listed with each request, an unknown path answers 404 `not_found`, a
 wrong method 405 `method_not_allowed`, a body that comes too slowly 408 `request_timeout`, a request beyond those that
-are taken at once 503 `overloaded`, and, where the operator asks for a key, a request without it 401 `unauthorized`."""
+are taken at once 503 `overloaded`, a batch or picture that would wait too long 503 `wait_too_long`, one with headers
+without end 431 `headers_too_large`, what is no HTTP/1.1 400 `invalid_http`, and, where the operator asks for a key, a
+request without it 401 `unauthorized`."""
 
 router = APIRouter()
 

@@ -75,6 +75,7 @@ def list_pictures(path: str) -> list[BadRequest]:
         BadRequest(path, "image_too_large", write_bitmap(13_200, 13_200), "image/bmp"),
         BadRequest(path, "animated_image", write_animation(), "image/gif"),
         BadRequest(path, "tiled_image", write_tiles(), "image/tiff"),
+        BadRequest(path, "too_much_metadata", b"\xff\xd8" + b"\xff\xfe\0\2" * 10_010, "image/jpeg"),
     ]
 
 
