@@ -1,7 +1,10 @@
 """Write the .h5 of a trained network, with everything that serving needs; `inference.artifact` describes and reads it.
 
 Usage:
-    python -m digits.training.export path/to/model.h5     adds the graph that serving needs to a Keras file
+    python -m digits.training.export path/to/model.h5
+
+It adds what serving needs and the file lacks: to a Keras file the graph, to a file with a graph its checksum and the
+known digits. Weights and a graph that fits them stay as they are.
 """
 
 import argparse
@@ -19,14 +22,16 @@ import keras
 import numpy as np
 import onnxslim
 from numpy.typing import NDArray
+from PIL import Image
 
 from digits.data.files import replace_file
-from digits.data.images import draw_one, make_batch
+from digits.data.images import NUM_CLASSES, SIZE, draw_one, make_batch
 from digits.errors import ArtifactError, end_in_one_line
-from digits.inference.artifact import ACCEPTANCE, FORMAT, GROUP, hash_weights, read_artifact
+from digits.inference.artifact import ACCEPTANCE, CHECKSUMS, FORMAT, GROUP, KNOWN, SERVING, hash_weights, read_artifact
 from digits.inference.onnx_session import open_graph
 from digits.training.keras_file import load_network
 
+KNOWN_LABELS = np.tile(np.arange(NUM_CLASSES, dtype=np.uint8), 2)
 GRAPH_TOLERANCE = 1e-5
 """By so much the probabilities of network and graph may differ."""
 
@@ -59,13 +64,36 @@ def write_artifact(
         network.save(unfinished)
         with h5py.File(unfinished, "a") as file:
             group = file.create_group(GROUP)
-            group["serving_graph"] = np.frombuffer(graph, np.uint8)
+            group[SERVING] = np.frombuffer(graph, np.uint8)
             group["provenance"] = json.dumps({**provenance, "graph_difference": difference})
             group.attrs["format"] = FORMAT
             group.attrs["weights_sha256"] = hash_weights(file)
             if acceptance_graph is not None:
                 group[ACCEPTANCE] = np.frombuffer(acceptance_graph, np.uint8)
-                group.attrs["acceptance_sha256"] = hashlib.sha256(acceptance_graph).hexdigest()
+            _write_checks(group)
+
+
+def _write_checks(group: h5py.Group) -> None:
+    """Write the checksum of each graph, and what a network of single digits gives for the known ones."""
+    for name, checksum in CHECKSUMS.items():
+        if name in group:
+            group.attrs[checksum] = hashlib.sha256(group[name][()].tobytes()).hexdigest()
+    group.pop(KNOWN, None)
+    try:
+        compute = open_graph(group[SERVING][()].tobytes())
+    except ArtifactError:
+        return  # It reads lines.
+    images = read_known_images()
+    known = group.create_group(KNOWN)
+    known["images"], known["labels"] = images, KNOWN_LABELS
+    known["probabilities"] = compute(make_batch(images))
+
+
+def read_known_images() -> NDArray[np.uint8]:
+    """Return twenty of MNIST's training digits, plain ones; uint8 `(20, 28, 28)`, with the labels `KNOWN_LABELS`."""
+    with Image.open(Path(__file__).with_name("known_digits.png")) as sheet:
+        rows = np.asarray(sheet, np.uint8).reshape(2, SIZE, NUM_CLASSES, SIZE)
+    return np.ascontiguousarray(rows.transpose(0, 2, 1, 3).reshape(-1, SIZE, SIZE))
 
 
 def export_graph(network: keras.Model, sample: NDArray[np.float32]) -> tuple[bytes, float]:
@@ -115,13 +143,38 @@ def add_serving_graph(path: Path) -> None:
     write_artifact(path, network, provenance, make_batch(draw_one()[None]), acceptance_graph)
 
 
+def add_checks(path: Path) -> None:
+    """Write a file anew with the checksums of its graphs and with the known digits; all else stays as it is.
+
+    Raises:
+        ArtifactError: If the file has no graph, or one that does not belong to its weights.
+    """
+    content = path.read_bytes()
+    with replace_file(path) as unfinished:
+        unfinished.write_bytes(content)
+        with h5py.File(unfinished, "a") as file:
+            _write_checks(file[GROUP])
+        read_artifact(unfinished)
+
+
 def main() -> None:
-    """Add a serving graph to the file named on the command line."""
-    parser = argparse.ArgumentParser(description="Give a Keras .h5 the graph that serving needs.")
+    """Add what serving needs to the file named on the command line."""
+    parser = argparse.ArgumentParser(description="Give a Keras .h5 the graph that serving needs, and checks of it.")
     parser.add_argument("model", type=Path)
     path = parser.parse_args().model
-    add_serving_graph(path)
-    print(f"{path} now carries a serving graph.")
+    if _has_fitting_graph(path):
+        add_checks(path)
+        print(f"{path} now carries checks of its serving graph.")
+    else:
+        add_serving_graph(path)
+        print(f"{path} now carries a serving graph.")
+
+
+def _has_fitting_graph(path: Path) -> bool:
+    try:
+        return read_artifact(path).serving_graph is not None
+    except ArtifactError:
+        return False
 
 
 if __name__ == "__main__":

@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from digits.data.images import make_batch
 from digits.errors import ArtifactError, ServingGraphError
 from digits.inference.artifact import read_artifact
 from digits.inference.classifier import load_classifier
-from digits.training.export import add_serving_graph, write_artifact
+from digits.training.export import KNOWN_LABELS, add_serving_graph, read_known_images, write_artifact
 from digits.training.keras_file import load_network
-from tests.conftest import RunPython
+from tests.conftest import ROOT, RunPython
 from tests.wordings import wording
 
 if TYPE_CHECKING:
@@ -200,6 +201,31 @@ def test_export_command_gives_a_keras_file_the_graph_that_serving_needs(
     assert exported.returncode == 0, exported.stderr
     expected = tiny_network.predict(small_batch, verbose=0)
     np.testing.assert_allclose(load_classifier(keras_file).predict(small_batch), expected, atol=1e-5)
+
+
+def test_export_command_adds_checks_to_an_old_file_and_leaves_the_rest_as_it_is(
+    artifact_with_rejector: Path, run_command: RunPython
+) -> None:
+    path = artifact_with_rejector
+    with h5py.File(path, "a") as file:
+        del file["digits"].attrs["serving_sha256"], file["digits/known_digits"]
+    before = read_artifact(path)
+    exported = run_command("digits.training.export", path)
+    assert exported.returncode == 0, exported.stderr
+    after = read_artifact(path)
+    assert (before.has_checksum, after.has_checksum) == (False, True)
+    assert after.known_digits is not None
+    assert (after.serving_graph, after.acceptance_graph, after.provenance) == (
+        before.serving_graph,
+        before.acceptance_graph,
+        before.provenance,
+    )
+    assert list_folder(path.parent) == [path.name]
+
+
+def test_known_images_are_two_of_each_label_that_the_shipped_model_reads() -> None:
+    probabilities = load_classifier(ROOT / "models" / "digits.h5").predict(make_batch(read_known_images()))
+    assert probabilities.argmax(axis=1).tolist() == KNOWN_LABELS.tolist() == [*range(10)] * 2
 
 
 def test_write_artifact_is_loaded_where_no_package_of_training_can_be_imported(

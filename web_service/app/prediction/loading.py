@@ -7,8 +7,9 @@ from typing import NoReturn
 import numpy as np
 
 from app.settings import Settings
-from digits.data.images import MAX_PIXEL, draw_one, make_batch
+from digits.data.images import MAX_PIXEL, NUM_CLASSES, draw_one, make_batch
 from digits.errors import ArtifactError, DigitsError
+from digits.inference.artifact import Artifact, KnownDigits
 from digits.inference.classifier import Classifier, load_classifier
 from digits.inference.line_reader import LineReader, load_line_reader, read_number
 
@@ -16,6 +17,14 @@ from digits.inference.line_reader import LineReader, load_line_reader, read_numb
 logger = logging.getLogger("uvicorn.error")
 
 KNOWN_DIGIT = 1
+"""What a model without known digits of its own must read."""
+
+LEAST_SHARE = 0.9
+"""Of the known digits so many must be read right. A network trained for a minute reads them all."""
+
+TOLERANCE = 1e-3
+"""By so much their probabilities may differ from those in the file, for another processor."""
+
 # The status with which uvicorn itself ends when an application cannot start. Its parent process does not
 # restart a worker that ends with this status.
 _EXIT_STATUS = 3
@@ -25,7 +34,7 @@ def load_models(settings: Settings) -> tuple[Classifier, LineReader]:
     """Load both models; one that cannot be used ends the process with one line in the log."""
     try:
         classifier = load_classifier(settings.model_path, settings.num_threads)
-        _check_known_digit(classifier)
+        _check_known_digits(classifier)
         line_reader = load_line_reader(settings.line_model_path, settings.num_threads)
         _check_known_line(line_reader, classifier)
     except Exception as error:
@@ -46,17 +55,41 @@ def refuse_to_start(error: Exception) -> NoReturn:
     os._exit(_EXIT_STATUS)
 
 
-def _check_known_digit(classifier: Classifier) -> None:
-    probabilities = classifier.predict(make_batch(draw_one()[np.newaxis]))[0]
-    digit = int(probabilities.argmax())
-    if digit != KNOWN_DIGIT or not np.isfinite(probabilities).all():
+def _check_known_digits(classifier: Classifier) -> None:
+    known = classifier.artifact.known_digits
+    if known is None or not classifier.artifact.has_checksum:
+        _warn_of_missing_checks(classifier.artifact)
+    if known is None:
+        labels, probabilities = np.array([KNOWN_DIGIT], np.uint8), np.empty((0, NUM_CLASSES), np.float32)
+        known = KnownDigits(draw_one()[np.newaxis], labels, probabilities)
+    probabilities = classifier.predict(make_batch(known.images))
+    digits = probabilities.argmax(axis=1)
+    num_right = int((digits == known.labels).sum())
+    if num_right < LEAST_SHARE * len(digits) or not np.isfinite(probabilities).all():
         raise ArtifactError(
-            f"{classifier.artifact.path}: the model reads a plain {KNOWN_DIGIT} as a {digit}, expected {KNOWN_DIGIT}. "
-            "Train it anew with `make run_train`, or name another file."
+            f"{classifier.artifact.path}: the model reads {num_right} of {len(digits)} known digits right, and as "
+            f"{digits.tolist()}, expected {known.labels.tolist()}. It may want pixels on another scale or in another "
+            "order than 0 to 1, row by row. Train it anew with `make run_train`, or name another file."
+        )
+    difference = float(np.abs(probabilities[: len(known.probabilities)] - known.probabilities).max(initial=0))
+    if not difference <= TOLERANCE:
+        raise ArtifactError(
+            f"{classifier.artifact.path}: the model's probabilities for known digits differ by {difference:.2g} from "
+            f"those in the file, expected at most {TOLERANCE:g}. Train it anew with `make run_train`, or name another one."
         )
 
 
+def _warn_of_missing_checks(artifact: Artifact) -> None:
+    logger.warning(
+        "%s has no checksum of its graph, or no known digits to read. Add them: `python -m digits.training.export %s`.",
+        artifact.path,
+        artifact.path,
+    )
+
+
 def _check_known_line(line_reader: LineReader, classifier: Classifier) -> None:
+    if not line_reader.artifact.has_checksum:
+        _warn_of_missing_checks(line_reader.artifact)
     drawing = np.tile(MAX_PIXEL - draw_one(), 2)
     digits = [one.digit for one in read_number(drawing, line_reader, classifier)]
     if digits != [KNOWN_DIGIT, KNOWN_DIGIT]:
