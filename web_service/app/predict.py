@@ -138,6 +138,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=_run,
         redirect_slashes=False,
+        docs_url=None,  # The routes have a page of their own, without scripts from elsewhere.
         redoc_url=None,
         # This project has its own metrics and log. OpenTelemetry's spans remain, for whoever sets it up.
         telemetry={"metrics": False, "logs": False},

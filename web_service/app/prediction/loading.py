@@ -75,7 +75,7 @@ def _check_known_digits(classifier: Classifier) -> None:
     if not difference <= TOLERANCE:
         raise ArtifactError(
             f"{classifier.artifact.path}: the model's probabilities for known digits differ by {difference:.2g} from "
-            f"those in the file, expected at most {TOLERANCE:g}. Train it anew with `make run_train`, or name another one."
+            f"those in the file, expected at most {TOLERANCE:g}. Train it anew with `make run_train`."
         )
 
 
