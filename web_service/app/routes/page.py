@@ -8,13 +8,13 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 _FOLDER = Path(__file__).parents[1] / "static"
-_NOTHING_ELSE = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_NOTHING_ELSE = "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 # Swagger UI has small pictures in its style sheet, and makes its page from text.
-_DOCS_POLICY = f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; {_NOTHING_ELSE}"
+_DOCS_POLICY = f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; {_NOTHING_ELSE}"
 _HEADERS = {
     # The page may load only what is named here, nothing inline and nothing from elsewhere. No other page may frame it.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    f"connect-src 'self'; {_NOTHING_ELSE}; "
+    f"{_NOTHING_ELSE}; "
     "require-trusted-types-for 'script'; trusted-types 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
