@@ -152,6 +152,9 @@ class Exchange:
             await self._discard_the_rest()
             message = {"type": "http.response.body", "body": b"", "more_body": False}
         await self._send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            # The connection's next request may begin before this one's last steps.
+            self.give_place_back()
 
     async def cut_short(self, message: Message) -> None:
         """Send an answer at once, without looking for the rest of the body, and close the connection."""
