@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from typing import NoReturn
 
 import numpy as np
@@ -25,26 +26,33 @@ LEAST_SHARE = 0.9
 TOLERANCE = 1e-3
 """By so much their probabilities may differ from those in the file, for another processor."""
 
-# The status with which uvicorn itself ends when an application cannot start. Its parent process does not
-# restart a worker that ends with this status.
+# The status with which uvicorn itself ends when an application cannot start. Its parent process then ends all workers.
 _EXIT_STATUS = 3
+# A worker that ends with any other status is started anew. It waits first, so that trying costs the others little.
+_RETRY_STATUS = 1
+_RETRY_SECONDS = 5
 
 
-def load_models(settings: Settings) -> tuple[Classifier, LineReader]:
-    """Load both models; one that cannot be used ends the process with one line in the log."""
+def load_models(settings: Settings, has_healthy_siblings: bool = False) -> tuple[Classifier, LineReader]:
+    """Load both models; one that cannot be used ends the process with one line in the log.
+
+    Args:
+        settings: Which models.
+        has_healthy_siblings: Other workers serve. They go on, and this one is started anew until it can load them.
+    """
     try:
         classifier = load_classifier(settings.model_path, settings.num_threads)
         _check_known_digits(classifier)
         line_reader = load_line_reader(settings.line_model_path, settings.num_threads)
         _check_known_line(line_reader, classifier)
     except Exception as error:
-        refuse_to_start(error)
+        refuse_to_start(error, has_healthy_siblings)
     logger.info("Model %s reads lines: %s", line_reader.artifact.version, line_reader.artifact.path)
     logger.info("Model %s is ready: %s", classifier.artifact.version, classifier.artifact.path)
     return classifier, line_reader
 
 
-def refuse_to_start(error: Exception) -> NoReturn:
+def refuse_to_start(error: Exception, has_healthy_siblings: bool = False) -> NoReturn:
     """Log why the service cannot serve, and end the process at once.
 
     An exception would leave the lifespan as pages of the server's own traceback. The process holds nothing yet that
@@ -52,6 +60,9 @@ def refuse_to_start(error: Exception) -> NoReturn:
     """
     # An error of this project says all there is to say. Of any other error the traceback is the only trace.
     logger.critical("Cannot serve. %s", error, exc_info=not isinstance(error, DigitsError | OSError))
+    if has_healthy_siblings:
+        time.sleep(_RETRY_SECONDS)
+        os._exit(_RETRY_STATUS)
     os._exit(_EXIT_STATUS)
 
 
