@@ -55,11 +55,15 @@ class LimitedProtocol(HttpToolsProtocol):
     _head_clock: asyncio.TimerHandle | None = None
     _write_clock: asyncio.TimerHandle | None = None
     _running: RequestResponseCycle | None = None
+    url = b""
     _is_in_head = True
-    _num_fields = 0
-    _num_head_bytes = 0
-    # Since the parser told of anything. It keeps them: the beginning of a header, say.
+    # Of the part that is being parsed, and of all parts since that in which the head began: the head has no more.
+    _num_part_bytes = 0
+    _num_bytes = 0
+    # Of the parts of which the parser told nothing. It keeps them: the beginning of a header, say.
     _num_silent_bytes = 0
+    # Grows with what the parser told of a head.
+    _progress = 0
     # While a new parser is told how the body of a request that wanted an upgrade is framed.
     _is_repeated = False
     # Nothing more is parsed.
@@ -82,11 +86,13 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._is_over:
             return
         self._unset_keepalive_if_required()
-        self._num_silent_bytes += len(data)
+        num_bytes = self._num_part_bytes = len(data)
+        self._num_bytes += num_bytes
+        self._num_silent_bytes += num_bytes
         try:
             self.parser.feed_data(data)
-            if self._num_silent_bytes > self.settings.max_header_bytes:
-                raise _HeadTooLargeError
+            if self._num_silent_bytes or self.headers:
+                self._check_unfinished()
         except httptools.HttpParserUpgrade as upgrade:
             self._ignore_upgrade(data[upgrade.args[0] :])
         except (httptools.HttpParserError, _HeadTooLargeError) as error:
@@ -113,35 +119,25 @@ class LimitedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= _MOST_WAITING:
             raise _TooManyWaitingError
         super().on_message_begin()
-        self._begin_to_count()
         self._is_in_head = True
+        self._num_bytes = self._num_part_bytes
+        self._num_silent_bytes = 0
         if self._head_clock is None:
             self._start_head_clock()
-
-    def on_url(self, url: bytes) -> None:
-        """Count the request's line."""
-        if not self._is_repeated:
-            self._count(url)
-            super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Count a header. A trailer is counted and left out: a request must not say later what it was checked for."""
-        if self._is_repeated:
-            return
-        self._num_fields += 1
-        self._count(name, value)
-        if self._is_in_head:
-            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Stop the clock."""
         if self._is_repeated:
             self._is_repeated = False
-            return
-        self._stop_head_clock()
-        self._begin_to_count()
-        super().on_headers_complete()
-        self._is_in_head = False
+        else:
+            self._stop_head_clock()
+            self._check_size()
+            super().on_headers_complete()
+            self._is_in_head = False
+            self._num_bytes = self._num_silent_bytes = 0
+        # Trailers are no headers of the request: it must not say later what it was checked for.
+        self.headers = []
+        self.url = b""
 
     def on_body(self, body: bytes) -> None:
         """Hand a part of the body on."""
@@ -152,6 +148,9 @@ class LimitedProtocol(HttpToolsProtocol):
         """Hand on that the body is whole; the parser says so of every request that wants an upgrade."""
         self._num_silent_bytes = 0
         if not self.parser.should_upgrade():
+            if self.headers:
+                self._check_size()
+                self.headers = []
             self._is_in_head = True
             super().on_message_complete()
 
@@ -198,14 +197,24 @@ class LimitedProtocol(HttpToolsProtocol):
 
     # The limits.
 
-    def _begin_to_count(self) -> None:
-        self._num_fields = self._num_head_bytes = self._num_silent_bytes = 0
-
-    def _count(self, *parts: bytes) -> None:
-        self._num_silent_bytes = 0
-        self._num_head_bytes += sum(map(len, parts))
-        if self._num_head_bytes > self.settings.max_header_bytes or self._num_fields > MOST_HEADERS:
+    def _check_unfinished(self) -> None:
+        """Check a head, or trailers, of which there is more to come."""
+        progress = len(self.headers or ()) + len(self.url)
+        if progress != self._progress:
+            self._progress = progress
+            self._num_silent_bytes = 0
+        if self._num_silent_bytes > self.settings.max_header_bytes:
             raise _HeadTooLargeError
+        self._check_size()
+
+    def _check_size(self) -> None:
+        if len(self.headers or ()) > MOST_HEADERS:
+            raise _HeadTooLargeError
+        # Most heads are a small part of the little that came with them.
+        if self._num_bytes > self.settings.max_header_bytes:
+            num_bytes = len(self.url) + sum(len(name) + len(value) for name, value in self.headers or ())
+            if num_bytes > self.settings.max_header_bytes:
+                raise _HeadTooLargeError
 
     def _is_idle(self) -> bool:
         return self._is_in_head and (self.cycle is None or self.cycle.response_complete)
@@ -253,7 +262,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._end_after(self.cycle)
             return
         line = b"%b / HTTP/%b\r\n" % (self.parser.get_method(), self.scope["http_version"].encode())
-        framing = [b"%b: %b\r\n" % field for field in self.headers if field[0] in _FRAMING]
+        framing = [b"%b: %b\r\n" % field for field in self.scope["headers"] if field[0] in _FRAMING]
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # As uvicorn's.
         self._is_repeated = True
