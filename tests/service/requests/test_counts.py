@@ -89,3 +89,12 @@ def test_an_inference_of_too_many_images_as_bytes_is_refused_before_they_are_mad
     assert answer.status == 422
     assert "20,000 images" in answer.json["error"]
     assert measure_peak(server) - before < MOST_BYTES
+
+
+def test_refused_bodies_do_not_pile_up(server: Server) -> None:
+    path, kind, body = BODIES["zeros"]
+    reset_peak(server)
+    before = measure_peak(server)
+    for _ in range(6):
+        assert server.request("POST", path, body, {"Content-Type": TYPES[kind]}).status == 422
+    assert measure_peak(server) - before < 2 * BODY_BYTES
