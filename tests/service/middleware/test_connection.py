@@ -110,6 +110,20 @@ def test_headers_of_the_largest_size_are_answered_and_larger_ones_are_not(server
     assert split(send(server, GET + b"A: " + b"b" * LIMIT_BYTES + end))[0][0] == 431
 
 
+def test_an_unfinished_header_beyond_the_limit_is_answered_at_once(server: Server) -> None:
+    with connect(server) as connection:
+        connection.sendall(GET + b"A: " + b"b" * LIMIT_BYTES)
+        assert connection.recv(65536)[9:12] == b"431"
+
+
+def test_a_large_head_behind_a_body_in_one_write_is_refused(server: Server, row: dict[str, Any]) -> None:
+    body = json.dumps(row).encode()
+    first = POST + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    answer = send(server, first + GET + b"A: " + b"b" * LIMIT_BYTES + b"\r\nConnection: close\r\n\r\n")
+    # The first one is not answered any more, because its answer could be taken for another's.
+    assert b" 200 " not in answer.partition(b"\r\n")[2]
+
+
 def test_many_requests_on_a_connection_may_have_more_headers_together(server: Server, row: dict[str, Any]) -> None:
     body = json.dumps(row).encode()
     request = POST + b"A: " + b"b" * 10_000 + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body

@@ -55,15 +55,11 @@ class LimitedProtocol(HttpToolsProtocol):
     _head_clock: asyncio.TimerHandle | None = None
     _write_clock: asyncio.TimerHandle | None = None
     _running: RequestResponseCycle | None = None
-    url = b""
     _is_in_head = True
-    # Of the part that is being parsed, and of all parts since that in which the head began: the head has no more.
+    # Of the part that is being parsed.
     _num_part_bytes = 0
-    _num_bytes = 0
-    # Of the parts of which the parser told nothing. It keeps them: the beginning of a header, say.
-    _num_silent_bytes = 0
-    # Grows with what the parser told of a head.
-    _progress = 0
+    # Of the parts since the last request, head or piece of a body was whole: of a head, of trailers, or of neither.
+    _num_unfinished_bytes = 0
     # While a new parser is told how the body of a request that wanted an upgrade is framed.
     _is_repeated = False
     # Nothing more is parsed.
@@ -72,6 +68,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Start the clock for the first request's head."""
         super().connection_made(transport)
+        self.headers = []
         self._start_head_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -87,12 +84,11 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         self._unset_keepalive_if_required()
         num_bytes = self._num_part_bytes = len(data)
-        self._num_bytes += num_bytes
-        self._num_silent_bytes += num_bytes
+        self._num_unfinished_bytes += num_bytes
         try:
             self.parser.feed_data(data)
-            if self._num_silent_bytes or self.headers:
-                self._check_unfinished()
+            if self._num_unfinished_bytes > self.settings.max_header_bytes or len(self.headers) > MOST_HEADERS:
+                raise _HeadTooLargeError
         except httptools.HttpParserUpgrade as upgrade:
             self._ignore_upgrade(data[upgrade.args[0] :])
         except (httptools.HttpParserError, _HeadTooLargeError) as error:
@@ -104,7 +100,7 @@ class LimitedProtocol(HttpToolsProtocol):
                 self._refuse(is_large=isinstance(cause, _HeadTooLargeError))
         else:
             # Line breaks before a request are no request, but a client may send them for ever.
-            if self._num_silent_bytes and self._is_idle() and self._head_clock is None:
+            if self._num_unfinished_bytes and self._is_idle() and self._head_clock is None:
                 self._start_head_clock()
 
     def eof_received(self) -> None:
@@ -120,8 +116,6 @@ class LimitedProtocol(HttpToolsProtocol):
             raise _TooManyWaitingError
         super().on_message_begin()
         self._is_in_head = True
-        self._num_bytes = self._num_part_bytes
-        self._num_silent_bytes = 0
         if self._head_clock is None:
             self._start_head_clock()
 
@@ -134,19 +128,19 @@ class LimitedProtocol(HttpToolsProtocol):
             self._check_size()
             super().on_headers_complete()
             self._is_in_head = False
-            self._num_bytes = self._num_silent_bytes = 0
+            self._num_unfinished_bytes = 0
         # Trailers are no headers of the request: it must not say later what it was checked for.
         self.headers = []
         self.url = b""
 
     def on_body(self, body: bytes) -> None:
         """Hand a part of the body on."""
-        self._num_silent_bytes = 0
+        self._num_unfinished_bytes = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Hand on that the body is whole; the parser says so of every request that wants an upgrade."""
-        self._num_silent_bytes = 0
+        self._num_unfinished_bytes = 0
         if not self.parser.should_upgrade():
             if self.headers:
                 self._check_size()
@@ -197,22 +191,13 @@ class LimitedProtocol(HttpToolsProtocol):
 
     # The limits.
 
-    def _check_unfinished(self) -> None:
-        """Check a head, or trailers, of which there is more to come."""
-        progress = len(self.headers or ()) + len(self.url)
-        if progress != self._progress:
-            self._progress = progress
-            self._num_silent_bytes = 0
-        if self._num_silent_bytes > self.settings.max_header_bytes:
-            raise _HeadTooLargeError
-        self._check_size()
-
     def _check_size(self) -> None:
-        if len(self.headers or ()) > MOST_HEADERS:
+        """Check a head, or trailers, that are whole."""
+        if len(self.headers) > MOST_HEADERS:
             raise _HeadTooLargeError
-        # Most heads are a small part of the little that came with them.
-        if self._num_bytes > self.settings.max_header_bytes:
-            num_bytes = len(self.url) + sum(len(name) + len(value) for name, value in self.headers or ())
+        # Most are a small part of the little that came with them.
+        if max(self._num_part_bytes, self._num_unfinished_bytes) > self.settings.max_header_bytes:
+            num_bytes = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
             if num_bytes > self.settings.max_header_bytes:
                 raise _HeadTooLargeError
 
