@@ -34,7 +34,7 @@ def _list_row_errors(settings: Settings) -> list[Refusable]:
         ServiceError("body_too_large", limit_bytes=settings.max_body_bytes, hint=SMALLER_ROW),
         refuse_type("text/plain", (JSON,)),
         _COMPRESSED,
-        refuse_values(2_000, 1),
+        refuse_values(1),
         *(PixelError(**one) for one in _WRONG_CONTENT["/predict"]),
         _FAULT,
     ]
@@ -48,7 +48,7 @@ def _list_batch_errors(settings: Settings) -> list[Refusable]:
         _stop_being_json(13, BATCH_IN_SHORT),
         ServiceError("invalid_text", position=0),
         *(PixelError(**one) for one in _WRONG_CONTENT["/predict/batch"]),
-        refuse_values(1_000 * settings.max_batch_images, settings.max_batch_images),
+        refuse_values(settings.max_batch_images),
         _send_no_images(settings),
         _FAULT,
     ]
@@ -73,7 +73,7 @@ def _list_inference_errors(settings: Settings) -> list[Refusable]:
         refuse_tensors("inputs []", "one, named pixels"),
         ServiceError("body_too_large", limit_bytes=settings.max_batch_body_bytes, hint=FEWER_IMAGES),
         _COMPRESSED,
-        refuse_values(1_000 * settings.max_batch_images, settings.max_batch_images),
+        refuse_values(settings.max_batch_images),
         _send_no_images(settings),
         _FAULT,
     ]
