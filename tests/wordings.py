@@ -21,6 +21,10 @@ WORDINGS = {
         "Received {received} for {name}, expected a number 0-255. "
         "Scale grey levels to 0-255, where 0 is paper and 255 is ink."
     ),
+    "pixels_of_0_to_1": (
+        "Received pixels of 0-1 with fractions, expected numbers 0-255. "
+        "Scale grey levels to 0-255, where 0 is paper and 255 is ink: multiply them by 255."
+    ),
     "pixel_not_a_number": (
         "Received {received} for {name}, expected a number 0-255. Send {name} as a plain JSON number."
     ),
@@ -38,6 +42,13 @@ WORDINGS = {
     "picture_unknown": (
         "Received {size} bytes that are no image, expected a PNG, JPEG, WebP, GIF, BMP or TIFF. "
         "Save the drawing as one of these; renaming a file does not change its format."
+    ),
+    "picture_heic": (
+        "Received a HEIC, expected a PNG, JPEG, WebP, GIF, BMP or TIFF. "
+        "Save it as JPEG: on a Mac `sips -s format jpeg in.heic --out out.jpg`, "
+        "on Linux `heif-convert in.heic out.jpg`. "
+        "An iPhone takes JPEGs with Settings > Camera > Formats > Most Compatible, "
+        "an Android phone with its camera's high efficiency pictures off."
     ),
     "picture_too_large": (
         "Received {kind} of {width}x{height} pixels, expected at most {most} in all. "

@@ -22,6 +22,13 @@ MAX_DRAWING_PIXELS = 16_000_000  # A phone's 12 megapixels fit; decoding so many
 MAX_DRAWING_SIDE = 1024  # Pixels; enough to read a digit that takes a thirtieth of a photo's width.
 
 _STRIP_ROWS = 256
+# What stands in bytes 4 to 12 of a HEIC (ISO/IEC 23008-12), as phones write it.
+_HEIC = tuple(b"ftyp" + kind for kind in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
+_HEIC_HINT = (
+    "Save it as JPEG: on a Mac `sips -s format jpeg in.heic --out out.jpg`, on Linux `heif-convert in.heic out.jpg`. "
+    "An iPhone takes JPEGs with Settings > Camera > Formats > Most Compatible, an Android phone with its camera's high "
+    "efficiency pictures off."
+)
 _TIFF_TILE_TAGS = frozenset({322, 323})
 # Texts of a PNG may be compressed, a thousand to one.
 PngImagePlugin.MAX_TEXT_MEMORY = MOST_BYTES
@@ -103,6 +110,10 @@ def _open_image(encoded: bytes) -> Image.Image:
         raise DrawingError(f"{error}", code="image_too_large", hint="Reduce it.") from error
     # Broken headers raise struct.error, OverflowError and others.
     except Exception as error:
+        if encoded[4:12] in _HEIC:
+            raise DrawingError(
+                "Received a HEIC, expected a PNG, JPEG, WebP, GIF, BMP or TIFF.", code="not_an_image", hint=_HEIC_HINT
+            ) from error
         raise DrawingError(
             f"Received {len(encoded):,} bytes that are no image, expected a PNG, JPEG, WebP, GIF, BMP or TIFF.",
             code="not_an_image",

@@ -47,7 +47,8 @@ def parse_row(row: object) -> NDArray[np.float32]:
         float32 `(784,)`, 0-255. Fractions are kept, because a resized drawing may hold them.
 
     Raises:
-        PixelError: If a pixel is missing, unknown, not a number or out of range; names the first one.
+        PixelError: If a pixel is missing, unknown, not a number or out of range; names the first one. If the pixels are
+            on a scale of 0 to 1.
     """
     if not isinstance(row, Mapping):
         raise PixelError(
@@ -61,7 +62,7 @@ def parse_row(row: object) -> NDArray[np.float32]:
         _refuse_names(row)
     if len(row) != NUM_PIXELS:
         _refuse_names(row)
-    return _parse_values(values, "")
+    return _check_scale(_parse_values(values, ""))
 
 
 def parse_images(listed: object) -> NDArray[np.float32]:
@@ -72,7 +73,7 @@ def parse_images(listed: object) -> NDArray[np.float32]:
 
     Raises:
         PixelError: If an image has another shape, or a pixel is not a number or out of range; names the first one,
-            as `images[3].pixel12`.
+            as `images[3].pixel12`. If all images are on a scale of 0 to 1.
     """
     if not isinstance(listed, list):
         raise PixelError(
@@ -83,7 +84,7 @@ def parse_images(listed: object) -> NDArray[np.float32]:
         )
     # The array is made once all are parsed: a list of zeros, one byte each, would ask for 3 kB a zero.
     images = [_parse_image(f"images[{index}]", image) for index, image in enumerate(listed)]
-    return np.array(images, np.float32).reshape(-1, NUM_PIXELS)
+    return _check_scale(np.array(images, np.float32).reshape(-1, NUM_PIXELS))
 
 
 def check_images(images: NDArray[np.integer] | NDArray[np.floating]) -> NDArray[np.float32]:
@@ -96,7 +97,8 @@ def check_images(images: NDArray[np.integer] | NDArray[np.floating]) -> NDArray[
         float32 `(n, 784)`, 0-255. Fractions are kept.
 
     Raises:
-        PixelError: If a pixel is out of range or NaN; names the first one, as `images[3].pixel12`.
+        PixelError: If a pixel is out of range or NaN; names the first one, as `images[3].pixel12`. If all images are on
+            a scale of 0 to 1.
     """
     if images.dtype != np.uint8:
         # NaN compares false with everything.
@@ -104,7 +106,7 @@ def check_images(images: NDArray[np.integer] | NDArray[np.floating]) -> NDArray[
         if is_wrong.any():
             index, pixel = divmod(int(is_wrong.argmax()), NUM_PIXELS)
             _check_pixel(f"images[{index}].{PIXEL_NAMES[pixel]}", images[index, pixel].item())
-    return images.astype(np.float32)
+    return _check_scale(images.astype(np.float32))
 
 
 def unpack_images(content: bytes | bytearray) -> NDArray[np.uint8]:
@@ -192,6 +194,21 @@ def _show(value: float) -> str:
     """Return a number in six digits, or in full where those would look like one that is allowed."""
     short = f"{value:.6g}"
     return repr(value) if 0 <= float(short) <= MAX_PIXEL else short
+
+
+def _check_scale(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the pixels, float32 `(784,)` or `(n, 784)`, unless they are fractions of 1, which would all be paper.
+
+    Whole numbers may be: an empty sheet has pixels of 0 and 1, too.
+    """
+    if pixels.size and pixels.max() <= 1 and (pixels % 1).any():
+        raise PixelError(
+            f"Received pixels of 0-1 with fractions, expected numbers 0-{MAX_PIXEL}.",
+            code="wrong_scale",
+            hint=f"Scale grey levels to 0-{MAX_PIXEL}, where 0 is paper and {MAX_PIXEL} is ink: "
+            f"multiply them by {MAX_PIXEL}.",
+        )
+    return pixels
 
 
 def _refuse_names(row: Mapping[str, object]) -> NoReturn:

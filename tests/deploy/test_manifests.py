@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -146,12 +147,27 @@ def test_ports_agree_from_the_image_to_the_service(folder: str) -> None:
     port = read_entry_point_option("--port")
     assert get_instruction("EXPOSE") == port
     for deployment in select_kind(objects, "Deployment"):
-        assert get_container(deployment)["ports"] == [{"name": "http", "containerPort": int(port), "protocol": "TCP"}]
+        metrics_port = int(read_environment(deployment)["DIGITS_METRICS_PORT"])
+        assert get_container(deployment)["ports"] == [
+            {"name": "http", "containerPort": int(port), "protocol": "TCP"},
+            {"name": "metrics", "containerPort": metrics_port, "protocol": "TCP"},
+        ]
     for service in select_kind(objects, "Service"):
+        # The metrics are not for the load balancer.
         assert [one["targetPort"] for one in service["spec"]["ports"]] == ["http"]
-    gateway_policy = get_only(objects, "NetworkPolicy")
+    from_anywhere, from_monitoring = get_only(objects, "NetworkPolicy")["spec"]["ingress"]
     # A number: EKS's agent wants a named port to have the same name in the Service, which it has not with TLS.
-    assert [one["port"] for rule in gateway_policy["spec"]["ingress"] for one in rule["ports"]] == [int(port)]
+    assert from_anywhere == {"ports": [{"port": int(port), "protocol": "TCP"}]}
+    assert from_monitoring["ports"] == [{"port": metrics_port, "protocol": "TCP"}]
+
+
+@pytest.mark.parametrize("folder", KUSTOMIZATIONS)
+def test_metrics_are_let_out_to_the_namespace_of_the_monitoring_alone(folder: str) -> None:
+    _, from_monitoring = get_only(render(folder), "NetworkPolicy")["spec"]["ingress"]
+    (source,) = from_monitoring["from"]
+    guide = (ROOT / "docs" / "deployment.md").read_text()
+    (namespace,) = re.findall(r"kube-prometheus-stack[^`]*--namespace (\w+) --create-namespace", guide)
+    assert source == {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
 
 
 @pytest.mark.parametrize("folder", KUSTOMIZATIONS)
@@ -257,10 +273,11 @@ def test_log_names_the_clients_and_not_the_load_balancer(folder: str) -> None:
 
 
 @pytest.mark.parametrize("folder", KUSTOMIZATIONS)
-def test_key_comes_from_a_secret_that_may_be_missing(folder: str) -> None:
+def test_keys_come_from_a_secret_that_may_be_missing(folder: str) -> None:
     for deployment in select_kind(render(folder), "Deployment"):
-        (key,) = (one for one in get_container(deployment)["env"] if one["name"] == "DIGITS_API_KEY")
-        assert key["valueFrom"] == {"secretKeyRef": {"name": "gateway-api-key", "key": "key", "optional": True}}
+        variables = {one["name"]: one.get("valueFrom") for one in get_container(deployment)["env"]}
+        for name, key in {"DIGITS_API_KEY": "key", "DIGITS_SECOND_API_KEY": "second"}.items():
+            assert variables[name] == {"secretKeyRef": {"name": "gateway-api-key", "key": key, "optional": True}}
 
 
 def test_deployment_alone_waits_for_the_load_balancer_and_with_the_gate_does_not() -> None:

@@ -18,6 +18,7 @@ from tests.deploy.manifests import (
     Object,
     get_container,
     get_only,
+    read_environment,
     read_objects,
     render,
     validate,
@@ -172,8 +173,9 @@ def test_monitor_selects_the_gateways_service_and_a_port_of_its_pods(tmp_path: P
     (endpoint,) = monitor["endpoints"]
     # `port` would be looked for among the service's ports, `targetPort` is among the pod's.
     assert "port" not in endpoint
-    (port,) = get_container(get_only(objects, "Deployment"))["ports"]
-    assert endpoint["targetPort"] == port["name"] == service["spec"]["ports"][0]["targetPort"]
+    gateway = get_only(objects, "Deployment")
+    ports = {one["name"]: one["containerPort"] for one in get_container(gateway)["ports"]}
+    assert str(ports[endpoint["targetPort"]]) == read_environment(gateway)["DIGITS_METRICS_PORT"]
 
 
 def test_autoscaler_can_go_by_requests_in_flight_beside_cpu(tmp_path: Path, known: Labels) -> None:

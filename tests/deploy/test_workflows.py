@@ -80,6 +80,6 @@ def test_tag_publishes_what_was_tested_with_contents_origin_and_signature():
 def test_dependabot_watches_what_is_pinned():
     updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text())["updates"]
     watched = {one["package-ecosystem"]: one.get("directories", [one.get("directory")]) for one in updates}
-    assert watched.keys() == {"docker", "pip", "github-actions"}
+    assert watched.keys() == {"docker", "docker-compose", "pip", "github-actions"}
     dockerfiles = [*(ROOT / "web_service").glob("*Dockerfile"), *(ROOT / "kube-config").rglob("*Dockerfile")]
     assert {f"/{path.parent.relative_to(ROOT)}" for path in dockerfiles} == set(watched["docker"])

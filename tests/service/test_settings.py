@@ -76,6 +76,40 @@ def test_settings_refuse_a_key_that_no_header_carries_and_do_not_show_it(
     assert "s3" not in str(caught.value.__cause__)
 
 
+def test_settings_refuse_a_second_key_alone_because_it_would_guard_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGITS_SECOND_API_KEY", "s3cret")
+    expected = "^DIGITS_SECOND_API_KEY: received one that is not shown, expected: none without DIGITS_API_KEY.$"
+    with pytest.raises(ConfigurationError, match=expected):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    ("value", "origins"),
+    [
+        ("", ()),
+        ("https://shop.example", ("https://shop.example",)),
+        ("https://shop.example, http://localhost:3000", ("https://shop.example", "http://localhost:3000")),
+        ("http://[::1]:8080,chrome-extension://abcdef", ("http://[::1]:8080", "chrome-extension://abcdef")),
+        ("*", ("*",)),
+    ],
+)
+def test_settings_split_origins_at_commas(
+    monkeypatch: pytest.MonkeyPatch, value: str, origins: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("DIGITS_CORS_ORIGINS", value)
+    assert read_settings().cors_origins == origins
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["shop.example", "https://shop.example/", "https://shop.example/page", "HTTPS://Shop.example", "https://*.example"],
+)
+def test_settings_refuse_an_origin_that_no_browser_sends(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("DIGITS_CORS_ORIGINS", f"https://right.example,{value}")
+    with pytest.raises(ConfigurationError, match=r"^DIGITS_CORS_ORIGINS: .*, expected: origins such as https://"):
+        read_settings()
+
+
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Settings().num_threads = 2

@@ -14,9 +14,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.errors.handlers import answer_error, handle_errors
 from app.errors.paths import STATIC_PATH
 from app.middleware.access_log import AccessLog, keep_logs_from_blocking, take_over_access_log
+from app.middleware.cross_origin import allow_origins
 from app.middleware.limits import Limits
 from app.middleware.metrics import Metrics
 from app.middleware.metrics_folder import has_live_workers
+from app.middleware.metrics_port import MetricsPort, listen_for_metrics
 from app.middleware.shutdown import attend_server
 from app.openapi.document import complete_document
 from app.openapi.schemas import Prediction
@@ -73,12 +75,15 @@ async def _run(app: "DigitsService") -> AsyncIterator[None]:
     except ConfigurationError as error:
         refuse_to_start(error)
     is_logging = take_over_access_log(settings)
-    attend_server(app, settings)
+    server = attend_server(app, settings)
     classifier, line_reader = load_models(settings, has_healthy_siblings=has_live_workers())
     metrics = app.state.metrics = Metrics(classifier.artifact)
     keep_logs_from_blocking(metrics.count_dropped_line)
     app.state.service = ServiceState(settings, classifier, line_reader, is_logging)
-    yield
+    # The stack stands already, because this function runs inside it. What the settings add to it is known only now.
+    app.middleware_stack = app.build_middleware_stack()
+    async with listen_for_metrics(server, settings):
+        yield
 
 
 class DirectRoutes:
@@ -120,11 +125,20 @@ class DigitsService(FastAPI):
     settings: Settings | None = None
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Put access log, limits and direct routes around everything, so that they see faults as well."""
+        """Put access log, limits and direct routes around everything, so that they see faults as well.
+
+        What the operator has not asked for is left out, and so costs nothing.
+        """
         routes = chain(self.routes, *(one.routes for one in ROUTERS))
         paths = frozenset(route.path for route in routes if isinstance(route, Route))
         endpoints = {"/predict": predict, "/predict/batch": batch.predict_batch}
-        return AccessLog(Limits(DirectRoutes(super().build_middleware_stack(), endpoints)), paths)
+        stack: ASGIApp = DirectRoutes(super().build_middleware_stack(), endpoints)
+        if self.settings and self.settings.metrics_port is not None:
+            stack = MetricsPort(stack, self.settings.metrics_port)
+        stack = Limits(stack)
+        if self.settings and self.settings.cors_origins:
+            stack = allow_origins(stack, self.settings.cors_origins)
+        return AccessLog(stack, paths)
 
     def openapi(self) -> dict[str, Any]:
         """Return the document with the limits of the settings; the first call makes it."""

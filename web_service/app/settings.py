@@ -2,11 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from digits.data.image_file import MAX_DRAWING_PIXELS
 from digits.data.images import SIZE
@@ -17,6 +17,9 @@ ENV_PREFIX = "DIGITS_"
 _REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
 # A header carries such text unchanged: printable ASCII, with no blank at its beginning or end.
 _HEADER_TEXT = re.compile(r"[!-~]([ -~]*[!-~])?")
+# As a browser writes it: lower case, without a path, and without a slash at the end.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s,?#@A-Z*]+")
+_SECRETS = ("api_key", "second_api_key")
 
 
 class Settings(BaseSettings):
@@ -122,18 +125,48 @@ class Settings(BaseSettings):
         default=None,
         description="Requests must carry it, `Authorization: Bearer <key>`; not for health, /metrics, /docs, page.",
     )
+    second_api_key: SecretStr | None = Field(
+        default=None,
+        description="A key that is taken as well, so that clients can change from one to the other.",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Origins whose pages may call this service, with commas between them; `*` for those of any origin.",
+    )
+    metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="A port that answers /metrics and nothing else; /metrics is then gone from the other port.",
+    )
 
-    @field_validator("api_key")
+    @field_validator("cors_origins", mode="before")
     @classmethod
-    def _check_api_key(cls, api_key: SecretStr | None) -> SecretStr | None:
+    def _split_origins(cls, origins: str | tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse an origin that no browser would send, because its pages would be shut out."""
+        listed = tuple(origins.replace(",", " ").split()) if isinstance(origins, str) else origins
+        if not all(origin == "*" or _ORIGIN.fullmatch(origin) for origin in listed):
+            raise PydanticCustomError("cors_origins", "origins such as https://example.org, without a slash at the end")
+        return listed
+
+    @field_validator(*_SECRETS)
+    @classmethod
+    def _check_api_key(cls, api_key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         """Refuse a key that no request could carry, because it would lock everybody out."""
         if api_key is None:
             return None
+        # A key that was refused is not among the values either, but then the process does not start in any case.
+        if info.field_name != "api_key" and info.data.get("api_key", api_key) is None:
+            raise PydanticCustomError("api_key", f"none without {ENV_PREFIX}API_KEY")
         # A file that an editor or `echo` wrote ends with a line break, which is no part of the key.
         key = api_key.get_secret_value().removesuffix("\n").removesuffix("\r")
         if not _HEADER_TEXT.fullmatch(key):
             raise PydanticCustomError("api_key", "printable ASCII, with no blank at its beginning or end")
         return SecretStr(key)
+
+    def list_keys(self) -> list[str]:
+        """Return the keys of which a request must carry one; none if anybody may ask."""
+        return [key.get_secret_value() for key in (self.api_key, self.second_api_key) if key is not None]
 
 
 def read_settings() -> Settings:
@@ -150,7 +183,7 @@ def read_settings() -> Settings:
 
 
 def _describe_fault(fault: ErrorDetails) -> str:
-    is_secret = fault["loc"] == ("api_key",)
+    is_secret = fault["loc"][0] in _SECRETS
     received = "one that is not shown" if is_secret else repr(str(fault["input"])[:64])
     name = ".".join(map(str, fault["loc"])).upper()
     return f"{ENV_PREFIX}{name}: received {received}, expected: {fault['msg'].removeprefix('Input should be ')}."

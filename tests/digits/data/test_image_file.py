@@ -148,6 +148,13 @@ def test_decode_picture_of_no_image_is_refused(encoded: bytes) -> None:
     assert caught.value.code == "not_an_image"
 
 
+@pytest.mark.parametrize("kind", [b"heic", b"heix", b"mif1"])
+def test_decode_picture_of_a_heic_says_how_to_make_a_jpeg_of_it(kind: bytes) -> None:
+    with pytest.raises(DrawingError, match=wording("picture_heic")) as caught:
+        decode_picture(b"\0\0\0\x18ftyp" + kind + b"\0\0\0\0mif1heic")
+    assert caught.value.code == "not_an_image"
+
+
 @pytest.mark.parametrize("name", ["PNG", "JPEG", "progressive JPEG", "WebP", "BMP", "TIFF"])
 def test_decode_picture_of_a_cut_file_is_refused(name: str) -> None:
     with pytest.raises(DrawingError) as caught:

@@ -3,10 +3,12 @@
 import json
 import math
 import random
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from digits.data.images import NUM_PIXELS, PIXEL_NAMES
 from digits.data.pixel_json import check_images, parse_images, parse_row, read_row_text, unpack_images
@@ -266,3 +268,25 @@ def test_check_images_names_the_first_wrong_pixel(value: float) -> None:
 def test_unpack_images_reads_image_after_image() -> None:
     images = unpack_images(bytes([1] * NUM_PIXELS + [2] * NUM_PIXELS))
     assert images.tolist() == [[1] * NUM_PIXELS, [2] * NUM_PIXELS]
+
+
+def test_parse_row_of_pixels_from_0_to_1_names_the_scale() -> None:
+    row = {name: pixel / 255 for name, pixel in draw_row(random.Random(1)).items()}
+    with pytest.raises(PixelError, match=wording("pixels_of_0_to_1")) as caught:
+        parse_row(row)
+    assert (caught.value.code, caught.value.field) == ("wrong_scale", None)
+
+
+@pytest.mark.parametrize("read", [lambda images: parse_images(images.tolist()), check_images])
+def test_images_from_0_to_1_are_refused_if_all_of_them_are(read: Callable[[NDArray[np.float64]], object]) -> None:
+    images = np.random.default_rng(1).random((3, NUM_PIXELS))
+    with pytest.raises(PixelError, match=wording("pixels_of_0_to_1")):
+        read(images)
+    # A resized empty sheet beside others has such pixels, too.
+    images[1] *= 255
+    read(images)
+
+
+@pytest.mark.parametrize("pixels", [np.zeros(NUM_PIXELS), np.arange(NUM_PIXELS) % 2, np.zeros((0, NUM_PIXELS))])
+def test_whole_pixels_of_0_and_1_are_an_empty_sheet(pixels: NDArray[np.float64]) -> None:
+    assert check_images(pixels.reshape(-1, NUM_PIXELS)).max(initial=0) <= 1

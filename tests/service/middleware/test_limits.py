@@ -202,6 +202,16 @@ def test_no_key_or_a_wrong_one_answers_401(locked_server: Server, row: dict[str,
     assert KEY.encode() not in answer.body
 
 
+def test_a_second_key_is_let_in_beside_the_first_and_no_other(tmp_path: Path, row: dict[str, Any]) -> None:
+    with serve(tmp_path, DIGITS_API_KEY=KEY, DIGITS_SECOND_API_KEY="the next one\n") as server:
+        statuses = {
+            key: server.request("POST", "/predict", json.dumps(row), {**JSON, "Authorization": f"Bearer {key}"}).status
+            for key in (KEY, "the next one", "the one before", "")
+        }
+        assert statuses == {KEY: 200, "the next one": 200, "the one before": 401, "": 401}
+        assert "the next one" not in server.log
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -66,7 +66,10 @@ def make_batch(code: str, *images: Any) -> BadRequest:
 def list_pictures(path: str) -> list[BadRequest]:
     return [
         BadRequest(path, "body_too_large", bytes(10 * MEBIBYTE + 1), "image/png"),
-        BadRequest(path, "unsupported_media_type", b"", "text/plain"),
+        BadRequest(path, "unsupported_media_type", b"", "text/html"),
+        BadRequest(path, "invalid_json", '{"image": '),
+        make_json(path, "invalid_image_json", {}),
+        BadRequest(path, "invalid_base64", "seven!", "text/plain"),
         BadRequest(path, "invalid_multipart", b"x", "multipart/form-data; boundary=x"),
         BadRequest(path, "wrong_file_count", b"--x--\r\n", "multipart/form-data; boundary=x"),
         BadRequest(path, "not_an_image", b"<svg/>", "image/png"),
@@ -89,6 +92,7 @@ BAD_REQUESTS = [
     make_json("/predict", "unknown_field", {**ROW, "label": 1}),
     make_json("/predict", "not_a_number", {**ROW, "pixel12": "0"}),
     make_json("/predict", "pixel_out_of_range", {**ROW, "pixel12": 256}),
+    make_json("/predict", "wrong_scale", {name: pixel / 255 for name, pixel in ROW.items()}),
     BadRequest(BATCH, "body_too_large", bytes(16 * MEBIBYTE + 1), "application/octet-stream"),
     BadRequest(BATCH, "unsupported_media_type", b"", "text/plain"),
     BadRequest(BATCH, "invalid_json", '{"images": ['),
@@ -101,6 +105,7 @@ BAD_REQUESTS = [
     make_batch("wrong_shape", BLANK, BLANK[1:]),
     make_batch("not_a_number", BLANK, [*BLANK[1:], "0"]),
     make_batch("pixel_out_of_range", BLANK, [*BLANK[1:], 256]),
+    make_batch("wrong_scale", BLANK, [*BLANK[1:], 0.5]),
     make_batch("wrong_batch_size"),
     *list_pictures("/predict/image"),
     *list_pictures("/read"),
@@ -112,7 +117,8 @@ BAD_REQUESTS = [
         INFER, "wrong_batch_size", {"inputs": [{"name": "pixels", "shape": [0, 784], "datatype": "UINT8", "data": []}]}
     ),
     *(
-        BadRequest(path, "unsupported_content_encoding", b"", content_type, {"Content-Encoding": "gzip"})
+        BadRequest(path, code, b"", content_type, {"Content-Encoding": encoding})
+        for code, encoding in (("unsupported_content_encoding", "zstd"), ("invalid_compression", "gzip"))
         for path, content_type in {
             "/predict": "application/json",
             BATCH: "application/json",

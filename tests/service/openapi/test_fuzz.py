@@ -39,7 +39,11 @@ def make_drawable(openapi: dict[str, Any]) -> dict[str, Any]:
     row = contents["/predict"]["application/json"]["schema"]
     del row["propertyNames"]
     pixel, row["additionalProperties"] = row["additionalProperties"], False
-    row |= {"properties": dict.fromkeys(PIXEL_NAMES, pixel), "required": PIXEL_NAMES}
+    # Pixels that are all fractions of 1 are refused, which the schema does not say.
+    row |= {"properties": {**dict.fromkeys(PIXEL_NAMES, pixel), "pixel0": {**pixel, "minimum": 2}}}
+    row["required"] = PIXEL_NAMES
+    for image in contents["/predict/batch"]["application/json"]["schema"]["properties"]["images"]["items"]["anyOf"]:
+        image["items"].get("items", image["items"])["minimum"] = 2
     # Of bytes and of text a schema cannot say what is right.
     for media_type in ("application/octet-stream", "text/csv"):
         del contents["/predict/batch"][media_type]

@@ -3,6 +3,7 @@
 In the long run, 100,000 cases in all: PARSER_CASES=10000 python -m pytest tests/service/requests/test_parsers.py
 """
 
+import base64
 import json
 import os
 from contextlib import suppress
@@ -187,6 +188,27 @@ def test_decode_picture_of_damaged_files_raises_nothing_but_its_error(
         drawing = decode_picture(change(file.getvalue(), changes), max_pixels=10_000).luminance
         assert drawing.dtype == np.uint8
         assert 1 <= drawing.size <= 10_000
+
+
+@fuzz
+@given(content=st.binary(min_size=1), start=st.sampled_from(["", "data:image/png;base64,"]), changes=CHANGES)
+def test_unpack_picture_of_text_gives_the_file_back_or_raises_its_error(
+    content: bytes, start: str, changes: Any
+) -> None:
+    text = f"{start}{base64.b64encode(content).decode()}"
+    for media_type, body in (("text/plain", text), ("application/json", json.dumps({"image": text}))):
+        assert unpack_picture(media_type, body.encode()) == content
+        with suppress(ServiceError):
+            unpack_picture(media_type, change(body.encode(), changes))
+
+
+@fuzz
+@given(anything=JSON_VALUES)
+def test_unpack_picture_of_any_json_raises_its_error(anything: Any) -> None:
+    with pytest.raises(ServiceError):
+        unpack_picture("application/json", json.dumps({"image": anything, "more": 1}).encode())
+    with suppress(ServiceError):
+        unpack_picture("application/json", json.dumps(anything).encode())
 
 
 @fuzz

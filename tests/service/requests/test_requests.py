@@ -1,4 +1,3 @@
-import gzip
 import json
 import socket
 from typing import Any
@@ -80,19 +79,20 @@ def test_json_may_begin_with_a_byte_order_mark(server: Server, row: dict[str, An
     assert (marked.status, marked.json) == (200, plain.json)
 
 
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip"])
 @pytest.mark.parametrize(("path", "content_type"), TAKEN.items())
-def test_a_compressed_body_answers_415_as_documented(server: Server, path: str, content_type: str) -> None:
-    headers = {"Content-Type": content_type, "Content-Encoding": "gzip"}
-    answer = server.request("POST", path, gzip.compress(b"{}"), headers)
-    assert (answer.status, answer.headers["accept-encoding"]) == (415, "identity")
-    message = "Received Content-Encoding gzip, expected none. Send it uncompressed."
+def test_a_body_compressed_in_another_way_answers_415_with_what_is_taken(
+    server: Server, path: str, content_type: str, encoding: str
+) -> None:
+    headers = {"Content-Type": content_type, "Content-Encoding": encoding}
+    answer = server.request("POST", path, b"{}", headers)
+    assert (answer.status, answer.headers["accept-encoding"]) == (415, "gzip, deflate, identity")
+    message = f"Received Content-Encoding {encoding}, expected gzip, deflate or none."
+    message += " Compress it by gzip, or send it uncompressed."
     if path.startswith("/v2/"):
         assert answer.json == {"error": message}
     else:
         assert f"{answer.error['message']} {answer.error['hint']}" == message
-    responses = server.request("GET", "/openapi.json").json["paths"][path]["post"]["responses"]
-    examples = responses["415"]["content"]["application/json"]["examples"]
-    assert answer.json == examples["unsupported_content_encoding"]["value"]
 
 
 def test_a_body_that_says_that_it_is_not_compressed_is_read(server: Server, row: dict[str, Any]) -> None:

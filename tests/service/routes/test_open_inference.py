@@ -79,6 +79,15 @@ def test_triton_client_reads_digits_in_every_type(
     assert result.as_numpy("probabilities")[0].tolist() == pytest.approx(expected["probabilities"], abs=1e-6)
 
 
+@pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+@pytest.mark.parametrize("is_binary", [True, False], ids=["bytes", "JSON"])
+def test_triton_client_may_compress_what_it_sends(
+    client: triton.InferenceServerClient, image: NDArray[np.uint8], is_binary: bool, algorithm: str
+) -> None:
+    result = infer(client, image[np.newaxis], "UINT8", is_binary, request_compression_algorithm=algorithm)
+    assert result.as_numpy("digit").tolist() == [1]
+
+
 @pytest.mark.parametrize("are_binary", [True, False], ids=["bytes", "JSON"])
 def test_triton_client_gets_the_outputs_that_it_asked_for(
     client: triton.InferenceServerClient, image: NDArray[np.uint8], are_binary: bool
@@ -180,7 +189,7 @@ def test_infer_takes_data_flat_or_nested(server: Server, shape: list[int], data:
         ({"inputs": [make_tensor(shape=[True, 784])]}, 400, "Received shape [True, 784] for pixels"),
         ({"inputs": [make_tensor(shape=[2, 784])]}, 400, "Received data of length 784 for pixels, expected 1,568"),
         ({"inputs": [make_tensor(data=None)]}, 400, "Received no data in pixels, expected an array."),
-        ({"inputs": [make_tensor(data=[0.5, *BLANK[1:]])]}, 400, "Received fractions for pixels, expected integers"),
+        ({"inputs": [make_tensor(data=[1.5, *BLANK[1:]])]}, 400, "Received fractions for pixels, expected integers"),
         ({"inputs": [make_tensor(data=["0", *BLANK[1:]])]}, 422, "Received a string for images[0].pixel0, expected"),
         ({"inputs": [make_tensor(data=[256, *BLANK[1:]])]}, 422, "Received 256 for images[0].pixel0, expected"),
         ({"inputs": [make_tensor(shape=[0, 784], data=[])]}, 422, "Received 0 images, expected 1 to 1,000."),

@@ -3,9 +3,11 @@
 STATIC_PATH = "/static"
 """The drawing page's files lie below this path."""
 
+METRICS_PATH = "/metrics"
+
 HEALTH_PATHS = frozenset(
     {
-        *("/healthz", "/readyz", "/healthcheck", "/metrics"),
+        *("/healthz", "/readyz", "/healthcheck", METRICS_PATH),
         *("/v2/health/live", "/v2/health/ready", "/v2/models/digits/ready"),
     }
 )

@@ -19,8 +19,11 @@ ErrorCode = Literal[
     "headers_too_large",
     "image_too_large",
     "internal_error",
+    "invalid_base64",
+    "invalid_compression",
     "invalid_csv",
     "invalid_http",
+    "invalid_image_json",
     "invalid_json",
     "invalid_multipart",
     "invalid_text",
@@ -46,6 +49,7 @@ ErrorCode = Literal[
     "wait_too_long",
     "wrong_batch_size",
     "wrong_file_count",
+    "wrong_scale",
     "wrong_shape",
 ]
 """Every code that `error.code` of an answer can hold."""

@@ -32,6 +32,8 @@ class Limits:
             return
         state = get_state(scope["app"])
         exchange = Exchange(scope, receive, send, state, self)
+        # What is unpacked from a body counts as well.
+        scope["count_body_bytes"] = exchange.count_bytes
         if scope["path"] in HEALTH_PATHS:
             await self._app(scope, exchange.receive, exchange.send)
             return
@@ -62,14 +64,17 @@ def _find_refusal(scope: Scope, state: ServiceState) -> ServiceError | None:
         return ServiceError("overloaded", limit=settings.max_in_flight, unit="requests")
     if settings.api_key is None or not needs_key(scope["path"]):
         return None
-    return None if _has_key(scope, settings.api_key.get_secret_value()) else ServiceError("unauthorized")
+    return None if _has_key(scope, settings.list_keys()) else ServiceError("unauthorized")
 
 
-def _has_key(scope: Scope, key: str) -> bool:
+def _has_key(scope: Scope, keys: list[str]) -> bool:
     given = [value for name, value in scope["headers"] if name == b"authorization"]
-    expected = b"bearer " + key.encode()
-    # RFC 9110 allows the scheme in either case. The time of the comparison must not depend on the key.
-    return len(given) == 1 and hmac.compare_digest(given[0][:7].lower() + given[0][7:], expected)
+    if len(given) != 1:
+        return False
+    # RFC 9110 allows the scheme in either case.
+    received = given[0][:7].lower() + given[0][7:]
+    # The time of the comparison must not depend on the keys, so all are compared.
+    return sum(hmac.compare_digest(received, b"bearer " + key.encode()) for key in keys) > 0
 
 
 class Exchange:
@@ -107,14 +112,21 @@ class Exchange:
                 message = await self._receive_part()
         except TimeoutError:
             raise ServiceError("request_timeout", seconds=self._settings.request_seconds) from None
-        num_bytes = len(message.get("body", b""))
+        self.count_bytes(len(message.get("body", b"")))
+        return message
+
+    def count_bytes(self, num_bytes: int) -> None:
+        """Count bytes of the body that came, or that were unpacked from it.
+
+        Raises:
+            ServiceError: If the bodies of all requests are too large together.
+        """
         self._num_bytes += num_bytes
         self._limits.num_body_bytes += num_bytes
         # If this is the only body in flight, the limit of its route applies instead.
         if self._limits.num_body_bytes > max(self._settings.max_in_flight_bytes, self._num_bytes):
             self.release()
             raise ServiceError("overloaded", limit=self._settings.max_in_flight_bytes, unit="bytes")
-        return message
 
     def take_place(self) -> None:
         """Count the request as one in flight."""

@@ -25,14 +25,17 @@ _ANSWERED_SHARE = 0.9
 _CUT_SECONDS = 0.1
 
 
-def attend_server(app: FastAPI, settings: Settings) -> None:
+def attend_server(app: FastAPI, settings: Settings) -> Server | None:
     """Let SIGTERM drain the server that runs this application, and give its connections their limits.
 
     When SIGTERM comes, the state's `is_draining` is set. Under a server other than uvicorn nothing happens.
+
+    Returns:
+        The server; None if it is not uvicorn.
     """
     server = _find_server()
     if server is None:
-        return
+        return None
     # An operator may have chosen another protocol, such as --http h11.
     if server.config.http_protocol_class is HttpToolsProtocol:
         LimitedProtocol.settings = settings
@@ -68,6 +71,7 @@ def attend_server(app: FastAPI, settings: Settings) -> None:
             loop.call_later(settings.drain_seconds, stop)
 
     signal.signal(signal.SIGTERM, lambda signal_number, frame: loop.call_soon_threadsafe(begin_to_drain))
+    return server
 
 
 def _find_server() -> Server | None:

@@ -1,10 +1,14 @@
 """What the OpenAPI document says of each request's body: its schemas, from bodies.json, and examples that work."""
 
 import json
+from base64 import b64encode
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from digits.data.images import NUM_PIXELS, PIXEL_NAMES, draw_one
+from PIL import Image
+
+from digits.data.images import MAX_PIXEL, NUM_PIXELS, PIXEL_NAMES, draw_one
 
 _PATH = Path(__file__).with_name("bodies.json")
 
@@ -27,7 +31,12 @@ def _make_examples() -> dict[tuple[str, str], dict[str, object]]:
     pixels = image.ravel().tolist()
     row = ",".join(map(str, pixels))
     tensor = {"name": "pixels", "shape": [1, NUM_PIXELS], "datatype": "UINT8", "data": pixels}
+    picture = BytesIO()
+    Image.fromarray(MAX_PIXEL - image).save(picture, "PNG")
+    url = f"data:image/png;base64,{b64encode(picture.getvalue()).decode()}"
+    pictures = {"application/json": {"image": url}, "text/plain": url}
     return {
+        **{(path, name): {"example": one} for path in ("/predict/image", "/read") for name, one in pictures.items()},
         ("/predict", "application/json"): {"example": dict(zip(PIXEL_NAMES, pixels, strict=True))},
         ("/predict/batch", "application/json"): {"example": {"images": [pixels, image.tolist()]}},
         ("/predict/batch", "text/csv"): {"example": "\n".join([",".join(PIXEL_NAMES), row, row, ""])},

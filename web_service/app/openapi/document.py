@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app.errors.paths import needs_key
+from app.errors.paths import METRICS_PATH, needs_key
 from app.openapi.bodies import document_bodies
 from app.openapi.examples import ERRORS, document_errors
 from app.openapi.open_inference import ProtocolErrorAnswer
@@ -15,7 +15,9 @@ from app.settings import Settings
 def complete_document(openapi: dict[str, Any], settings: Settings) -> None:
     """Add to FastAPI's document what holds under these settings."""
     paths, schemas = openapi["paths"], openapi["components"]["schemas"]
-    for path in ERRORS:
+    if settings.metrics_port is not None:
+        del paths[METRICS_PATH]
+    for path in (path for path in ERRORS if path in paths):
         (operation,) = paths[path].values()
         operation["responses"] |= document_errors(path, settings)
     for path, body in document_bodies().items():

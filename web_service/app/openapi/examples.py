@@ -14,7 +14,7 @@ from app.errors.paths import is_open_inference
 from app.errors.refusals import FEWER_IMAGES, ROW_IN_SHORT, SMALLER_PICTURE, SMALLER_ROW, ServiceError
 from app.requests.body import JSON, refuse_type, refuse_values
 from app.requests.images import BATCH_IN_SHORT, BATCH_TYPES
-from app.requests.picture import PICTURE_TYPES
+from app.requests.picture import IMAGE_IN_SHORT, PICTURE_TYPES, TEXT_IN_SHORT
 from app.requests.tensors import REQUEST_IN_SHORT, refuse_tensors
 from app.settings import Settings
 from digits.errors import DrawingError, PixelError
@@ -25,7 +25,10 @@ _CONTENT_SUMMARIES: Mapping[type[Exception], str] = {
     DrawingError: "An image file cannot be read as one picture.",
 }
 _FAULT = ServiceError("internal_error")
-_COMPRESSED = ServiceError("unsupported_content_encoding", encoding="gzip")
+_COMPRESSED = (
+    ServiceError("unsupported_content_encoding", encoding="zstd"),
+    ServiceError("invalid_compression", received="a stream that is cut off", coding="gzip"),
+)
 
 
 def _list_row_errors(settings: Settings) -> list[Refusable]:
@@ -33,7 +36,7 @@ def _list_row_errors(settings: Settings) -> list[Refusable]:
         _stop_being_json(13, ROW_IN_SHORT),
         ServiceError("body_too_large", limit_bytes=settings.max_body_bytes, hint=SMALLER_ROW),
         refuse_type("text/plain", (JSON,)),
-        _COMPRESSED,
+        *_COMPRESSED,
         refuse_values(1),
         *(PixelError(**one) for one in _WRONG_CONTENT["/predict"]),
         _FAULT,
@@ -43,7 +46,7 @@ def _list_row_errors(settings: Settings) -> list[Refusable]:
 def _list_batch_errors(settings: Settings) -> list[Refusable]:
     return [
         ServiceError("body_too_large", limit_bytes=settings.max_batch_body_bytes, hint=FEWER_IMAGES),
-        _COMPRESSED,
+        *_COMPRESSED,
         refuse_type("text/plain", BATCH_TYPES),
         _stop_being_json(13, BATCH_IN_SHORT),
         ServiceError("invalid_text", position=0),
@@ -58,8 +61,11 @@ def _list_picture_errors(settings: Settings) -> list[Refusable]:
     limits = settings.model_dump()
     return [
         ServiceError("body_too_large", limit_bytes=settings.max_image_bytes, hint=SMALLER_PICTURE),
-        _COMPRESSED,
-        refuse_type("text/plain", PICTURE_TYPES, "image/png"),
+        *_COMPRESSED,
+        refuse_type("text/html", PICTURE_TYPES, "image/png"),
+        _stop_being_json(11, IMAGE_IN_SHORT),
+        ServiceError("invalid_image_json", received="an object without image", example=IMAGE_IN_SHORT),
+        ServiceError("invalid_base64", received="text that is not base64", example=TEXT_IN_SHORT),
         ServiceError("invalid_multipart"),
         ServiceError("wrong_file_count", received="a form without a file"),
         *(DrawingError(**{**one, "message": one["message"].format(**limits)}) for one in _WRONG_CONTENT["/read"]),
@@ -72,7 +78,7 @@ def _list_inference_errors(settings: Settings) -> list[Refusable]:
         _stop_being_json(12, REQUEST_IN_SHORT),
         refuse_tensors("inputs []", "one, named pixels"),
         ServiceError("body_too_large", limit_bytes=settings.max_batch_body_bytes, hint=FEWER_IMAGES),
-        _COMPRESSED,
+        *_COMPRESSED,
         refuse_values(settings.max_batch_images),
         _send_no_images(settings),
         _FAULT,

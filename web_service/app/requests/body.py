@@ -8,6 +8,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from app.errors.refusals import ROW_IN_SHORT, SMALLER_ROW, ServiceError
+from app.requests.compression import CODINGS, unpack_body
 from digits.data.images import NUM_PIXELS, SIZE
 
 JSON = "application/json"
@@ -27,7 +28,7 @@ async def read_json_body(request: Request, max_body_bytes: int) -> bytearray:
         max_body_bytes: The limit. A longer body is refused, and never held in memory.
 
     Raises:
-        ServiceError: If the content type is not JSON's, if the body is compressed or if it is longer than allowed.
+        ServiceError: If the content type is not JSON's, or for the reasons of `read_body`.
         starlette.requests.ClientDisconnect: If the client goes away before all of it has come.
     """
     content_type = request.headers.get("content-type")
@@ -96,19 +97,20 @@ def refuse_type(content_type: str | None, expected: Sequence[str], example: str 
 
 
 async def read_body(request: Request, max_body_bytes: int, hint: str = SMALLER_ROW) -> bytearray:
-    """Receive a body.
+    """Receive a body, and unpack it if it is compressed.
 
     Args:
         request: Its body has not been read yet.
-        max_body_bytes: The limit. A longer body is refused, and never held in memory.
+        max_body_bytes: The limit, for what comes and for what is unpacked. A longer body is refused, and never held in
+            memory.
         hint: How to mend a body that is too large, for the error.
 
     Raises:
-        ServiceError: If the body is compressed or longer than allowed.
+        ServiceError: If the body is longer than allowed, compressed in a way that is not known, or broken.
         starlette.requests.ClientDisconnect: If the client goes away before all of it has come.
     """
     encoding = request.headers.get("content-encoding", "").strip().lower()
-    if encoding not in ("", "identity"):
+    if encoding not in ("", "identity", *CODINGS):
         raise ServiceError("unsupported_content_encoding", encoding=encoding)
     # A length that is declared is refused before a byte is received. A chunked body declares none, so its bytes are
     # counted as they come.
@@ -123,4 +125,6 @@ async def read_body(request: Request, max_body_bytes: int, hint: str = SMALLER_R
         if len(body) > max_body_bytes:
             raise ServiceError("body_too_large", limit_bytes=max_body_bytes, hint=hint)
         is_whole = not message.get("more_body", False)
+    if encoding in CODINGS:
+        return await unpack_body(body, encoding, max_body_bytes, hint, request.scope["count_body_bytes"])
     return body
