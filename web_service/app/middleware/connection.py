@@ -103,9 +103,6 @@ class LimitedProtocol(HttpToolsProtocol):
             if self._num_unfinished_bytes and self._is_idle() and self._head_clock is None:
                 self._start_head_clock()
 
-    def eof_received(self) -> None:
-        """Let the connection end."""
-
     # What the parser calls.
 
     def on_message_begin(self) -> None:
