@@ -55,6 +55,10 @@ WORDINGS = {
         "Reduce it; a digit is read from a few hundred pixels as well."
     ),
     "picture_in_tiles": "Received a TIFF in tiles, expected one in strips. Save it as PNG.",
+    "picture_metadata": (
+        "Received a {format} with {received}, expected fewer. "
+        "Save the picture anew, without what stands beside its pixels."
+    ),
     # digits.data: tables
     "cell": (
         "row {row} (line {line}), column {column}: received {received}, expected an integer 0-{limit}; "

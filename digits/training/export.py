@@ -4,6 +4,9 @@ Usage:
     digits export path/to/model.h5                  adds the graph that serving needs to a Keras file
     digits export path/to/model.keras model.h5      the same, of a file in Keras's own format
     digits export models/digits.h5 digits.onnx      writes the network for other runtimes; .tflite for LiteRT
+
+A .h5 with a graph that fits its weights gets its checksum and the known digits, where it lacks them; all else in it
+stays as it is.
 """
 
 import argparse
@@ -24,18 +27,20 @@ import onnx
 import onnxslim
 import tensorflow as tf
 from numpy.typing import NDArray
+from PIL import Image
 
 from digits.data.dataset import LabelledImages, read_labelled_images
 from digits.data.files import replace_file
-from digits.data.images import make_batch
+from digits.data.images import NUM_CLASSES, SIZE, make_batch
 from digits.errors import ArtifactError, end_in_one_line
-from digits.inference.artifact import ACCEPTANCE, FORMAT, GROUP, hash_weights, read_artifact
+from digits.inference.artifact import ACCEPTANCE, CHECKSUMS, FORMAT, GROUP, KNOWN, SERVING, hash_weights, read_artifact
 from digits.inference.onnx_session import open_graph
 from digits.training.adaptation import NUM_DIGITS, Adaptation, adapt_network
 from digits.training.keras_configuration import write_simplified
 from digits.training.keras_file import load_model
 from digits.training.metrics import evaluate
 
+KNOWN_LABELS = np.tile(np.arange(NUM_CLASSES, dtype=np.uint8), 2)
 GRAPH_TOLERANCE = 1e-5
 """By so much the probabilities of network and graph may differ."""
 DIGITS = Path("data/test.csv.gz")
@@ -71,13 +76,36 @@ def write_artifact(
         write_simplified(unfinished)
         with h5py.File(unfinished, "a") as file:
             group = file.create_group(GROUP)
-            group["serving_graph"] = np.frombuffer(graph, np.uint8)
+            group[SERVING] = np.frombuffer(graph, np.uint8)
             group["provenance"] = json.dumps({**provenance, "graph_difference": difference})
             group.attrs["format"] = FORMAT
             group.attrs["weights_sha256"] = hash_weights(file)
             if acceptance_graph is not None:
                 group[ACCEPTANCE] = np.frombuffer(acceptance_graph, np.uint8)
-                group.attrs["acceptance_sha256"] = hashlib.sha256(acceptance_graph).hexdigest()
+            _write_checks(group)
+
+
+def _write_checks(group: h5py.Group) -> None:
+    """Write the checksum of each graph, and what a network of single digits gives for the known ones."""
+    for name, checksum in CHECKSUMS.items():
+        if name in group:
+            group.attrs[checksum] = hashlib.sha256(group[name][()].tobytes()).hexdigest()
+    group.pop(KNOWN, None)
+    try:
+        compute = open_graph(group[SERVING][()].tobytes())
+    except ArtifactError:
+        return  # It reads lines.
+    images = read_known_images()
+    known = group.create_group(KNOWN)
+    known["images"], known["labels"] = images, KNOWN_LABELS
+    known["probabilities"] = compute(make_batch(images))
+
+
+def read_known_images() -> NDArray[np.uint8]:
+    """Return twenty of MNIST's training digits, plain ones; uint8 `(20, 28, 28)`, with the labels `KNOWN_LABELS`."""
+    with Image.open(Path(__file__).with_name("known_digits.png")) as sheet:
+        rows = np.asarray(sheet, np.uint8).reshape(2, SIZE, NUM_CLASSES, SIZE)
+    return np.ascontiguousarray(rows.transpose(0, 2, 1, 3).reshape(-1, SIZE, SIZE))
 
 
 def export_graph(network: keras.Model, sample: NDArray[np.float32]) -> tuple[bytes, float]:
@@ -230,6 +258,20 @@ def _describe(network: keras.Model, adaptation: Adaptation, digits: LabelledImag
     }
 
 
+def add_checks(path: Path) -> None:
+    """Write a file anew with the checksums of its graphs and with the known digits; all else stays as it is.
+
+    Raises:
+        ArtifactError: If the file has no graph, or one that does not belong to its weights.
+    """
+    content = path.read_bytes()
+    with replace_file(path) as unfinished:
+        unfinished.write_bytes(content)
+        with h5py.File(unfinished, "a") as file:
+            _write_checks(file[GROUP])
+        read_artifact(unfinished)
+
+
 def main() -> None:
     """Export the file named on the command line."""
     parser = argparse.ArgumentParser(description="Write a Keras network in the form that is served.")
@@ -238,12 +280,27 @@ def main() -> None:
     parser.add_argument("--digits", type=Path, default=DIGITS, help=f"labelled test digits (default: {DIGITS})")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a sentence")
     arguments = parser.parse_args()
+    if arguments.output is None and _has_fitting_graph(arguments.model):
+        add_checks(arguments.model)
+        print(
+            json.dumps({"file": str(arguments.model)})
+            if arguments.json
+            else f"{arguments.model} now carries checks of its serving graph."
+        )
+        return
     output, found = export_network(arguments.model, arguments.output, read_labelled_images(arguments.digits))
     if arguments.json:
         print(json.dumps({"file": str(output), **asdict(found)}))
         return
     print(f"{arguments.model} reads {found.accuracy:.1%} of {found.num_digits:,} digits; pixels {found.pixels}.")
     print(f"Wrote {output}, which takes pixels 0 to 1 and gives probabilities.")
+
+
+def _has_fitting_graph(path: Path) -> bool:
+    try:
+        return read_artifact(path).serving_graph is not None
+    except ArtifactError:
+        return False
 
 
 if __name__ == "__main__":

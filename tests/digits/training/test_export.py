@@ -19,7 +19,7 @@ from digits.errors import ArtifactError, ServingGraphError
 from digits.inference.artifact import read_artifact
 from digits.inference.classifier import load_classifier
 from digits.inference.onnx_session import open_graph
-from digits.training.export import export_network, write_artifact
+from digits.training.export import KNOWN_LABELS, export_network, read_known_images, write_artifact
 from digits.training.keras_file import load_network
 from tests.conftest import ROOT, RunPython
 from tests.wordings import wording
@@ -317,6 +317,31 @@ def test_export_network_replaces_no_file_that_was_not_named(
     assert keras_file.read_bytes() == before
     written, _ = export_network(other, keras_file, label(keras_file, small_digits))
     assert load_classifier(written).artifact.provenance["exported"]["file"] == "elsewhere.keras"
+
+
+def test_export_command_adds_checks_to_an_old_file_and_leaves_the_rest_as_it_is(
+    artifact_with_rejector: Path, run_command: RunPython
+) -> None:
+    path = artifact_with_rejector
+    with h5py.File(path, "a") as file:
+        del file["digits"].attrs["serving_sha256"], file["digits/known_digits"]
+    before = read_artifact(path)
+    exported = run_command("digits.training.export", path)
+    assert exported.returncode == 0, exported.stderr
+    after = read_artifact(path)
+    assert (before.has_checksum, after.has_checksum) == (False, True)
+    assert after.known_digits is not None
+    assert (after.serving_graph, after.acceptance_graph, after.provenance) == (
+        before.serving_graph,
+        before.acceptance_graph,
+        before.provenance,
+    )
+    assert list_folder(path.parent) == [path.name]
+
+
+def test_known_images_are_two_of_each_label_that_the_shipped_model_reads() -> None:
+    probabilities = load_classifier(ROOT / "models" / "digits.h5").predict(make_batch(read_known_images()))
+    assert probabilities.argmax(axis=1).tolist() == KNOWN_LABELS.tolist() == [*range(10)] * 2
 
 
 def test_write_artifact_is_loaded_where_no_package_of_training_can_be_imported(
