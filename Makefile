@@ -23,9 +23,14 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 ifdef PYTHON
 # The person's own environment: nothing is installed into it.
 READY :=
+SERVE_PYTHON := $(PYTHON)
+SERVE_READY :=
 else
 PYTHON := .venv/bin/python
 READY := .venv/.ready
+# The server needs no TensorFlow. Where .venv is not made yet, what it needs is installed by itself, in seconds.
+SERVE_READY := $(if $(wildcard $(READY)),$(READY),.venv-serve/.ready)
+SERVE_PYTHON := $(dir $(SERVE_READY))bin/python
 endif
 
 .PHONY: help
@@ -35,11 +40,21 @@ help: ## Print this list
 .PHONY: setup
 setup: $(READY) ## Make .venv and install requirements.txt into it (other targets do this by themselves)
 
-.venv/.ready: requirements.txt web_service/requirements.txt digits/scoring/requirements.txt pyproject.toml
+.venv/.ready: requirements.txt web_service/requirements.txt digits/requirements.txt digits/scoring/requirements.txt \
+    digits/training/requirements.txt pyproject.toml
 	@$(PYTHON_BASE) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
 	    f"error: {sys.executable} is Python {v[0]}.{v[1]}, expected 3.11 to 3.13; name one: make setup PYTHON_BASE=python3.12")'
 	$(PYTHON_BASE) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+# watchfiles, for the reload, has its pin in requirements.txt.
+.venv-serve/.ready: web_service/requirements.txt digits/requirements.txt
+	@$(PYTHON_BASE) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 14) else \
+	    f"error: {sys.executable} is Python {v[0]}.{v[1]}, expected 3.11 to 3.14; name one: make test_server PYTHON_BASE=python3.12")'
+	$(PYTHON_BASE) -m venv .venv-serve
+	.venv-serve/bin/python -m pip install --quiet --disable-pip-version-check --no-compile \
+	    -r web_service/requirements.txt -r digits/requirements.txt "$$(grep -o '^watchfiles==[^ ]*' requirements.txt)"
 	@touch $@
 
 .PHONY: run_train
@@ -88,8 +103,8 @@ score: $(READY) ## Read many digits from INPUT=file, folder or glob into OUTPUT=
 	    $(if $(ENGINE),--engine '$(ENGINE)') $(if $(ADDRESS),--address '$(ADDRESS)') $(ARGS) '$(INPUT)' '$(OUTPUT)'
 
 .PHONY: test_server
-test_server: $(READY) ## Serve on port 9696 and reload on a change
-	$(PYTHON) -m uvicorn app.predict:app --app-dir web_service --port $(PORT) --reload --reload-dir web_service --reload-dir digits
+test_server: $(SERVE_READY) ## Serve on port 9696 and reload on a change
+	$(SERVE_PYTHON) -m uvicorn app.predict:app --app-dir web_service --port $(PORT) --reload --reload-dir web_service --reload-dir digits
 
 .PHONY: test_client
 test_client: ## Post row_data.json to the running server
@@ -169,5 +184,5 @@ format: $(READY) ## Format the code and mend what can be mended by itself
 	$(PYTHON) -m ruff format .
 
 .PHONY: clean
-clean: ## Remove .venv, reports and caches; the trained model stays
-	rm -rf .venv .venv-tools .venv-policy reports .pytest_cache .ruff_cache .mypy_cache *.egg-info
+clean: ## Remove the environments, reports and caches; the trained model stays
+	rm -rf .venv .venv-serve .venv-tools .venv-policy reports .pytest_cache .ruff_cache .mypy_cache *.egg-info

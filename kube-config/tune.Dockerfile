@@ -17,6 +17,9 @@ WORKDIR /app
 COPY requirements.txt pyproject.toml LICENSE README.md /app/
 COPY web_service/requirements.txt /app/web_service/requirements.txt
 COPY digits /app/digits
+# The package holds these two as well.
+COPY web_service/app /app/web_service/app
+COPY models/digits.h5 models/lines.h5 /app/models/
 RUN python -m venv --without-pip /opt/venv \
     && pip --python /opt/venv/bin/python --no-cache-dir install --requirement requirements.txt \
     && chmod -R a+rX /app

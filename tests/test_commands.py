@@ -27,6 +27,7 @@ PROMISED = (
     "lint",
 )
 
+ROOMS = ("web_service", "digits", "digits/scoring", "digits/training")
 
 # Where `make test` runs the tests, neither its flags nor its variables may reach the make that they start.
 VARIABLES = {"MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", *re.findall(r"\$\((?:if \$\()?([A-Z_]+)", MAKEFILE)}
@@ -84,6 +85,26 @@ def _find_code(markdown: str) -> list[str]:
 )
 def test_run_train_hands_on_what_it_is_given(given, expected):
     assert shlex.split(make("--dry-run", "run_train", *given).stdout)[2:] == expected
+
+
+def test_run_train_hands_on_several_paths_as_one_word():
+    words = shlex.split(make("--dry-run", "run_train", "DATA=data/train.csv.gz my_digits/").stdout)
+    assert words[words.index("--data") + 1] == "data/train.csv.gz my_digits/"
+
+
+@pytest.mark.parametrize(("target", "environment"), [("test_server", ".venv-serve"), ("run_train", ".venv")])
+def test_server_needs_an_environment_without_training(tmp_path, target, environment):
+    """In a fresh clone, where neither environment is made."""
+    (tmp_path / "Makefile").write_text(MAKEFILE)
+    for name in ("requirements.txt", "pyproject.toml", *(f"{room}/requirements.txt" for room in ROOMS)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    command = ["make", "--dry-run", target]
+    printed = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=True).stdout
+    installed = re.search(rf"{environment}/bin/python -m pip install .*((?:\\\n.*)*)", printed)
+    assert installed
+    assert ("-r requirements.txt" in installed[0]) == (target == "run_train")
+    assert f"\n{environment}/bin/python " in printed.split("touch")[-1]
 
 
 @pytest.mark.parametrize("target", ["run_train", "train_lines", "fast_train", "validate", "tune"])

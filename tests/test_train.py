@@ -14,8 +14,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
-from digits.data.dataset import read_images
+from digits.data.dataset import read_images, read_labelled_images
 from digits.data.images import make_batch
 from digits.inference.classifier import load_classifier
 from tests.conftest import ROOT
@@ -202,3 +203,56 @@ def test_train_told_to_hold_out_and_to_test_is_refused(slices, tmp_path, run_com
     finished = run_command(*make_command(slices, tmp_path, "--hold-out")[1:])
     assert finished.returncode == 2
     assert "argument --hold-out: not allowed with argument --test" in finished.stderr
+
+
+@pytest.fixture(scope="module")
+def pictures(slices, tmp_path_factory) -> Path:
+    """A folder with 200 of the test digits as inverted pictures, in folders 0 to 9."""
+    folder = tmp_path_factory.mktemp("own") / "my digits"
+    digits = read_labelled_images(slices / "test.csv").take(slice(200))
+    for index, (image, label) in enumerate(zip(digits.images, digits.labels.tolist(), strict=True)):
+        path = folder / str(label) / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(255 - image).resize((56, 56)).save(path)
+    (folder / "1" / "broken.png").write_text("not a picture")
+    return folder
+
+
+def test_train_on_own_pictures_from_trained_weights_scores_both_before_and_after(trained, slices, pictures, tmp_path):
+    folder, _ = trained
+    command = make_command(slices, tmp_path, "--from", str(folder / "model.h5"))
+    place = command.index("--data")
+    command[place + 1 : place + 2] = [str(slices / "train.csv"), str(pictures)]
+    place = command.index("--test")
+    command[place + 1 : place + 2] = [str(slices / "test.csv"), str(pictures)]
+    finished = run([*command, "--epochs", "1"])
+    assert finished.returncode == 0, finished.stderr
+    assert f"{pictures}: 200 pictures were read, 1 files were not." in finished.stderr
+    assert str(pictures / "1/broken.png") in finished.stderr
+    # 200 pictures beside 1,000 digits are a sixth; a fifth was the least.
+    assert "1,200 training digits, 1 epochs" in finished.stdout
+    assert "Now a small network" not in finished.stdout
+    scores = dict(re.findall(r"Scored on [\d,]+ test digits of (.+)\n  accuracy +(\S+%, before \S+%)", finished.stdout))
+    assert scores.keys() == {"test.csv", "my digits"}
+    start, after = (load_classifier(where / "model.h5").artifact for where in (folder, tmp_path))
+    assert after.acceptance_graph == start.acceptance_graph
+    assert after.provenance["started_from"] == start.sha256
+    assert f"before {start.provenance['metrics']['accuracy']:.2%}" in scores["test.csv"]
+    assert [one["what"] for one in after.provenance["also_scored"]] == ["test digits of my digits"]
+
+
+def test_train_on_own_pictures_alone_holds_a_fifth_of_each_label_out(slices, pictures, tmp_path):
+    command = make_command(slices, tmp_path)
+    del command[command.index("--test") : command.index("--test") + 2]
+    command[command.index("--data") + 1] = str(pictures)
+    finished = run([*command, "--fast"])
+    assert finished.returncode == 0, finished.stderr
+    num_held_out = int(re.search(r"Scored on (\d+) 20.0% held out of my digits", finished.stdout)[1])
+    assert 35 <= num_held_out <= 45
+    assert f"{200 - num_held_out} training digits" in finished.stdout
+
+
+def test_train_from_a_network_from_elsewhere_is_refused(slices, tmp_path, shared_artifact, run_command):
+    finished = run_command(*make_command(slices, tmp_path, "--from", str(shared_artifact))[1:])
+    assert finished.returncode == 1
+    assert re.search(wording("start_from_elsewhere", path=shared_artifact), finished.stderr)

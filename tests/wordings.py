@@ -55,6 +55,10 @@ WORDINGS = {
         "Reduce it; a digit is read from a few hundred pixels as well."
     ),
     "picture_in_tiles": "Received a TIFF in tiles, expected one in strips. Save it as PNG.",
+    "picture_metadata": (
+        "Received a {format} with {received}, expected fewer. "
+        "Save the picture anew, without what stands beside its pixels."
+    ),
     # digits.data: tables
     "cell": (
         "row {row} (line {line}), column {column}: received {received}, expected an integer 0-{limit}; "
@@ -125,6 +129,15 @@ WORDINGS = {
         "use a larger file, or name a separate test file."
     ),
     "output_is_a_folder": "Received --output {path}, a folder; expected the .h5 to write.",
+    # digits.training: people's own digits
+    "folder_without_pictures": (
+        "{folder}: received no picture in {num} files, expected folders 0 to 9 with pictures of each."
+    ),
+    "too_few_to_hold_out": "Received too few digits in {names} to hold any out; name some with --test.",
+    "start_from_elsewhere": "Received --from {path}, a network from elsewhere; expected one that train.py wrote.",
+    "mlflow_missing": (
+        "Received MLFLOW_TRACKING_URI, expected MLflow to be installed ({error}); pip install '.[mlflow]', or unset it."
+    ),
     # digits.training: checkpoints
     "checkpoint_missing": "{path}: no interrupted run to resume; start one without --resume.",
     "checkpoint_not_whole": "{path}: not a whole checkpoint ({error}); start anew without --resume.",
@@ -137,7 +150,31 @@ WORDINGS = {
         "{path}: the serving graph's probabilities differ from the network's by {difference}, expected at most 1e-05; "
         "nothing was written. Use layers that ONNX can express."
     ),
-    "keras_file_ending": "{path}: received the ending {ending}, expected .h5 or .hdf5; rename it.",
+    "graph_impossible": (
+        "{path}: the network cannot become ONNX ({error}); nothing was written. Use layers that ONNX can express."
+    ),
+    "keras_file_ending": "{path}: received the ending {ending}, expected .h5, .hdf5 or .keras; rename it.",
+    "keras_file_not_whole": (
+        "{path}: received {size} bytes that are not a whole .keras ({error}). Save the model anew."
+    ),
+    "keras_file_member": (
+        "{path}: received {name} of {num} bytes in a file of {size}, expected config.json, metadata.json, "
+        "model.weights.h5, uncompressed; save the model anew."
+    ),
+    "network_shape": (
+        "{path}: received a network from {input} to {output}, expected (n, 28, 28, 1), (n, 28, 28) or (n, 784) "
+        "to (n, 10)."
+    ),
+    "network_misreads": (
+        "{path}: received a network that reads at most {accuracy} of {num} digits, expected 90%. Tried pixels of "
+        "{tried}. Train it on 28x28 digits, upright and centred as MNIST's."
+    ),
+    "network_scores": (
+        "{path}: received scores of 0 to 1 with sums of {least} to {most}, expected logits or probabilities; "
+        "end the network in a softmax."
+    ),
+    "output_ending": "{path}: received the ending {ending}, expected .h5, .onnx, .tflite; name another output.",
+    "output_is_there": "{path}: is there already; name it as the output to replace it, or name another.",
     "keras_file_code": (
         "{path}: received {name} of {module}, expected Keras's own layers only: a file that brings code is not loaded. "
         "Rebuild the model without it and save it again."
@@ -149,6 +186,11 @@ WORDINGS = {
     "keras_file_scores": (
         "{path}: received scores {least} to {most} with the sum {sum}, expected probabilities; "
         "end the network in a softmax."
+    ),
+    # digits.cli
+    "pattern_without_files": "Received the pattern {pattern}, which no file matches; check the path.",
+    "extra_missing": (
+        "Received an installation without {packages}; install what is missing in a clone: pip install '.[{extra}]'."
     ),
     # digits.exploration
     "option_below_one": "argument {option}: received {value}, expected at least 1",

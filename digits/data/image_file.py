@@ -12,8 +12,9 @@ from struct import unpack_from
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, PngImagePlugin
 
+from digits.data.image_metadata import MOST_BYTES, check_metadata
 from digits.errors import DrawingError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
@@ -29,6 +30,8 @@ _HEIC_HINT = (
     "efficiency pictures off."
 )
 _TIFF_TILE_TAGS = frozenset({322, 323})
+# Texts of a PNG may be compressed, a thousand to one.
+PngImagePlugin.MAX_TEXT_MEMORY = MOST_BYTES
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -64,8 +67,10 @@ def decode_picture(encoded: bytes, max_pixels: int = MAX_DRAWING_PIXELS) -> Pict
             CMYK and for TIFF with 16 bits a colour, because they need more memory.
 
     Raises:
-        DrawingError: If the file is none of these, broken, animated, in tiles, empty or too large.
+        DrawingError: If the file is none of these, broken, animated, in tiles, empty or too large, or has too much
+            beside its pixels.
     """
+    check_metadata(encoded)
     image = _open_image(encoded)
     longer_side = max(image.size)
     _check_size(image, max_pixels)

@@ -22,6 +22,8 @@ from digits.errors import PixelError, TableError
 LABEL_NAME = "label"
 _CHARACTERS_SHOWN = 40  # An error repeats so many characters of a cell at most.
 _NAME_COLUMNS = "the first line must name the columns, separated by commas"
+_MOST_CELLS = 10_000  # Of a row of a request; a row that is only a little too long gets a better error.
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _VALUE_OF_TEXT = {str(value): value for value in range(MAX_PIXEL + 1)}
 _FRACTION = re.compile(r"\s*(?:0?\.[0-9]+|[0-9.]+e-[0-9]+)\s*")
 _WHOLE_NUMBER = re.compile(r"\s*0*([0-9]{1,3})(?:\.0*)?\s*")
@@ -103,7 +105,7 @@ def parse_table(text: str) -> NDArray[np.uint8]:
         PixelError: If it is anything else; names the first wrong pixel, as `images[3].pixel12`.
     """
     try:
-        cells = bytearray().join(read_rows(text.splitlines(keepends=True), PIXEL_NAMES))
+        cells = bytearray().join(read_rows(_split_lines(text), PIXEL_NAMES))
     except TableError as error:
         image = None if error.row is None else f"images[{error.row - 1}]"
         raise PixelError(
@@ -113,6 +115,22 @@ def parse_table(text: str) -> NDArray[np.uint8]:
             hint=f"{_capitalise(error.hint)}.",
         ) from error
     return np.frombuffer(cells, np.uint8).reshape(-1, NUM_PIXELS)
+
+
+def _split_lines(text: str) -> Iterator[str]:
+    """Yield the lines, with their ends. A list of all lines could take sixty times the memory of the text.
+
+    Raises:
+        TableError: If a line has far more cells than a row, before they are made.
+    """
+    for number, match in enumerate(_LINE.finditer(text), start=1):
+        num_cells = match[0].count(",") + 1
+        if num_cells > _MOST_CELLS:
+            raise TableError(
+                f"line {number}: received {num_cells:,} cells, expected {NUM_PIXELS} or {NUM_PIXELS + 1}",
+                hint=_NAME_COLUMNS,
+            )
+        yield match[0]
 
 
 def _check_header(found: list[str], names: tuple[str, ...]) -> None:

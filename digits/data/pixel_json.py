@@ -82,11 +82,9 @@ def parse_images(listed: object) -> NDArray[np.float32]:
             field="images",
             hint=f"Send an array, each image {NUM_PIXELS} numbers or {SIZE} rows of {SIZE}.",
         )
-    images = np.empty((len(listed), NUM_PIXELS), np.float32)
-    for index, image in enumerate(listed):
-        name = f"images[{index}]"
-        images[index] = _parse_values(_flatten(name, image), f"{name}.")
-    return _check_scale(images)
+    # The array is made once all are parsed: a list of zeros, one byte each, would ask for 3 kB a zero.
+    images = [_parse_image(f"images[{index}]", image) for index, image in enumerate(listed)]
+    return _check_scale(np.array(images, np.float32).reshape(-1, NUM_PIXELS))
 
 
 def check_images(images: NDArray[np.integer] | NDArray[np.floating]) -> NDArray[np.float32]:
@@ -144,6 +142,10 @@ def _flatten(name: str, image: object) -> list[object]:
     )
 
 
+def _parse_image(name: str, image: object) -> NDArray[np.float32]:
+    return _parse_values(_flatten(name, image), f"{name}.")
+
+
 def _parse_values(values: Sequence[object], prefix: str) -> NDArray[np.float32]:
     pixels = _pack(values)
     if pixels is None:
@@ -179,13 +181,19 @@ def _check_pixel(name: str, value: object) -> None:
         )
     if not 0 <= value <= MAX_PIXEL:
         # Python's own json reads integers of any length, which cannot be shown in short.
-        shown = "a huge integer" if isinstance(value, int) and value.bit_length() > 1000 else f"{value:.6g}"
+        shown = "a huge integer" if isinstance(value, int) and value.bit_length() > 1000 else _show(value)
         raise PixelError(
             f"Received {shown} for {name}, expected a number 0-{MAX_PIXEL}.",
             code="pixel_out_of_range",
             field=name,
             hint=f"Scale grey levels to 0-{MAX_PIXEL}, where 0 is paper and {MAX_PIXEL} is ink.",
         )
+
+
+def _show(value: float) -> str:
+    """Return a number in six digits, or in full where those would look like one that is allowed."""
+    short = f"{value:.6g}"
+    return repr(value) if 0 <= float(short) <= MAX_PIXEL else short
 
 
 def _check_scale(pixels: NDArray[np.float32]) -> NDArray[np.float32]:

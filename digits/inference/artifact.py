@@ -5,7 +5,10 @@ It is a plain Keras file. Beside Keras's own groups it holds one more, `digits`:
     digits/serving_graph     uint8, the same network as ONNX, so that serving needs no TensorFlow
     digits/acceptance_graph  uint8, the network that tells digits from all else, as ONNX; older files lack it
     digits/provenance        JSON: configuration, data, versions, metrics, time
+    digits/known_digits      twenty digits, their labels, and the probabilities that the serving graph gave for them;
+                             older files and those that read lines lack it
     digits.attrs             format; weights_sha256 of the weights that the serving graph was made from;
+                             serving_sha256 of the serving graph, which older files lack;
                              acceptance_sha256 of the acceptance graph
 """
 
@@ -19,13 +22,33 @@ from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from digits.errors import ArtifactError
 
 FORMAT = 1
 GROUP = "digits"
-ACCEPTANCE = "acceptance_graph"
+SERVING, ACCEPTANCE = "serving_graph", "acceptance_graph"
+CHECKSUMS = {SERVING: "serving_sha256", ACCEPTANCE: "acceptance_sha256"}
+"""For each graph the attribute with its SHA-256."""
+
+KNOWN = "known_digits"
 _RETRAIN = "Train one with `make run_train`, lines.h5 with `make train_lines`, or name another file."
+
+
+@dataclass(frozen=True)
+class KnownDigits:
+    """Digits that a network must read as it did when its file was written.
+
+    Attributes:
+        images: uint8 `(n, 28, 28)`.
+        labels: uint8 `(n,)`.
+        probabilities: What the serving graph gave for them, float32 `(n, 10)`.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    probabilities: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -38,6 +61,8 @@ class Artifact:
         serving_graph: ONNX, or None in a Keras file from elsewhere.
         provenance: How it came about; empty in a file from elsewhere.
         acceptance_graph: ONNX, or None in a file without.
+        known_digits: What it must read, or None in a file without.
+        has_checksum: Whether the file has the SHA-256 of its serving graph, by which it was checked.
         is_stale: The weights were changed after the serving graph was made from them.
     """
 
@@ -46,6 +71,8 @@ class Artifact:
     serving_graph: bytes | None
     provenance: Mapping[str, Any]
     acceptance_graph: bytes | None = None
+    known_digits: KnownDigits | None = None
+    has_checksum: bool = False
     is_stale: bool = False
 
     @property
@@ -63,14 +90,14 @@ def read_artifact(path: Path, allow_stale: bool = False) -> Artifact:
     """
     with open_keras_file(path) as file:
         contents = _read_group(path, file)
-    if contents[-1] and not allow_stale:
+    if contents.get("is_stale") and not allow_stale:
         raise ArtifactError(
             f"{path}: the weights changed after the serving graph was made from them. "
             f"Make it anew: `python -m digits.training.export {path}`."
         )
     with path.open("rb") as content:
         sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-    return Artifact(path, sha256, *contents)
+    return Artifact(path, sha256, **contents)
 
 
 @contextmanager
@@ -85,7 +112,7 @@ def open_keras_file(path: Path) -> Iterator[h5py.File]:
     size_bytes = path.stat().st_size
     try:
         with h5py.File(path, "r") as file:
-            _refuse_outside_data(path, file, size_bytes)
+            refuse_outside_data(path, file, size_bytes)
             if "model_config" not in file.attrs or not isinstance(file.get("model_weights"), h5py.Group):
                 raise ArtifactError(f"{path}: received an HDF5 file without a Keras model. {_RETRAIN}")
             yield file
@@ -98,32 +125,43 @@ def open_keras_file(path: Path) -> Iterator[h5py.File]:
         ) from error
 
 
-def _read_group(path: Path, file: h5py.File) -> tuple[bytes | None, Mapping[str, Any], bytes | None, bool]:
-    """Return serving graph, provenance, acceptance graph, and whether the serving graph is stale."""
+def _read_group(path: Path, file: h5py.File) -> dict[str, Any]:
+    """Return what an `Artifact` has beside its path and its own checksum."""
     if GROUP not in file:
-        return None, {}, None, False
+        return {"serving_graph": None, "provenance": {}}
     group = file[GROUP]
     try:
         format_found, weights_sha256 = int(group.attrs["format"]), group.attrs["weights_sha256"]
-        serving_graph = np.asarray(group["serving_graph"], np.uint8).tobytes()
-        provenance = json.loads(group["provenance"][()])
-        acceptance_graph = _read_acceptance(group)
+        contents = {
+            "serving_graph": _read_graph(group, SERVING, is_checked=CHECKSUMS[SERVING] in group.attrs),
+            "provenance": json.loads(group["provenance"][()]),
+            "acceptance_graph": _read_graph(group, ACCEPTANCE) if ACCEPTANCE in group else None,
+            "known_digits": _read_known(group[KNOWN]) if KNOWN in group else None,
+            "has_checksum": CHECKSUMS[SERVING] in group.attrs,
+        }
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise ArtifactError(f"{path}: its group `{GROUP}` is damaged ({error}). {_RETRAIN}") from error
     if format_found != FORMAT:
         raise ArtifactError(
             f"{path}: received artifact format {format_found}, expected {FORMAT}. Use the version that wrote it."
         )
-    return serving_graph, provenance, acceptance_graph, weights_sha256 != hash_weights(file)
+    return {**contents, "is_stale": weights_sha256 != hash_weights(file)}
 
 
-def _read_acceptance(group: h5py.Group) -> bytes | None:
-    if ACCEPTANCE not in group:
-        return None
-    graph = np.asarray(group[ACCEPTANCE], np.uint8).tobytes()
-    if group.attrs["acceptance_sha256"] != hashlib.sha256(graph).hexdigest():
-        raise ValueError("the acceptance graph is not the one that was written")
+def _read_graph(group: h5py.Group, name: str, is_checked: bool = True) -> bytes:
+    graph = np.asarray(group[name], np.uint8).tobytes()
+    if is_checked and group.attrs[CHECKSUMS[name]] != hashlib.sha256(graph).hexdigest():
+        raise ValueError(f"the {name.replace('_', ' ')} is not the one that was written")
     return graph
+
+
+def _read_known(group: h5py.Group) -> KnownDigits:
+    types = {"images": np.uint8, "labels": np.uint8, "probabilities": np.float32}
+    known = KnownDigits(**{name: np.asarray(group[name], kind) for name, kind in types.items()})
+    num = len(known.labels)
+    if (known.images.shape, known.labels.shape, known.probabilities.shape) != ((num, 28, 28), (num,), (num, 10)):
+        raise ValueError("the known digits are not of one number")
+    return known
 
 
 def hash_weights(file: h5py.File) -> str:
@@ -139,14 +177,18 @@ def hash_weights(file: h5py.File) -> str:
     return digest.hexdigest()
 
 
-def _refuse_outside_data(path: Path, group: h5py.Group, size_bytes: int) -> None:
-    """Refuse links and external storage, which could read other files of the machine."""
+def refuse_outside_data(path: Path, group: h5py.Group, size_bytes: int) -> None:
+    """Refuse links and external storage, which could read other files of the machine.
+
+    Raises:
+        ArtifactError: If there is any, or more data than the file can hold.
+    """
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise ArtifactError(f"{path}: received a link to elsewhere at {name!r}, expected everything inside.")
         item = group[name]
         if isinstance(item, h5py.Group):
-            _refuse_outside_data(path, item, size_bytes)
+            refuse_outside_data(path, item, size_bytes)
         elif isinstance(item, h5py.Dataset):
             if item.external or item.is_virtual:
                 raise ArtifactError(f"{path}: received data stored elsewhere at {name!r}, expected everything inside.")

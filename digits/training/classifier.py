@@ -4,7 +4,9 @@ Every random number of a batch depends on the seed and the step alone, and not o
 run sees the same batches as a run that was never interrupted, and ends with the same weights.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import ceil
 from pathlib import Path
 
 import keras
@@ -52,8 +54,24 @@ FAST = TrainingConfig(
 """One epoch with little distortion, to see in a minute or two that training works."""
 
 
+_FEWEST_STEPS = 600  # So many batches a further training takes at least, however few the digits are.
+
+
+def configure_further_training(num_digits: int) -> TrainingConfig:
+    """Return the settings with which a trained network learns more digits: a few epochs at a low learning rate."""
+    config = TrainingConfig(epochs=2, learning_rate=1e-3)
+    steps_per_epoch = max(num_digits // config.batch_size, 1)
+    return replace(config, epochs=max(config.epochs, ceil(_FEWEST_STEPS / steps_per_epoch)))
+
+
 def fit_network(
-    network: keras.Model, digits: LabelledImages, config: TrainingConfig, checkpoint: Path, resume: bool, verbose: int
+    network: keras.Model,
+    digits: LabelledImages,
+    config: TrainingConfig,
+    checkpoint: Path,
+    resume: bool,
+    verbose: int,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> History:
     """Train the network in place.
 
@@ -64,6 +82,7 @@ def fit_network(
         checkpoint: The file to write after each epoch; ends in `.weights.h5`.
         resume: Whether to continue from the checkpoint.
         verbose: As in Keras: 1 draws a progress bar, 2 prints a line after each epoch, 0 prints nothing.
+        callbacks: More of what Keras calls after each epoch.
 
     Returns:
         Loss and accuracy on the distorted training digits, a number for each epoch.
@@ -92,7 +111,7 @@ def fit_network(
         initial_epoch=first_epoch,
         epochs=config.epochs,
         steps_per_epoch=steps_per_epoch,
-        callbacks=[saver],
+        callbacks=[saver, *callbacks],
         shuffle=False,  # The batches are shuffled already.
         verbose=verbose,
     )

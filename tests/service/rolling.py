@@ -1,11 +1,10 @@
 """Two instances behind HAProxy, under load, replaced one after the other.
 
-`python -m tests.service.rolling [times]` is the long form; test_rolling.py runs a short one. HAProxy is told to try
-nothing twice, so every request that a replacement costs is seen.
+`python -m tests.service.rolling [times]` is the long form, with new connections and with kept ones; test_rolling.py has
+a short one. HAProxy is told to try nothing twice, so every request that a replacement costs is seen.
 """
 
 import http.client
-import json
 import signal
 import socket
 import subprocess
@@ -75,8 +74,16 @@ def wait_for_status(port: int, status: int, path: str = "/readyz") -> None:
 
 
 def ask(port: int, method: str, path: str, body: bytes | None = None) -> int | str:
-    """Return the status, or what went wrong."""
+    """Return the status, or what went wrong, on a connection of its own."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
+    try:
+        return ask_on(connection, method, path, body)
+    finally:
+        connection.close()
+
+
+def ask_on(connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None = None) -> int | str:
+    """Return the status, or what went wrong; the connection is kept if the server keeps it."""
     try:
         connection.request(method, path, body, JSON)
         response = connection.getresponse()
@@ -84,19 +91,27 @@ def ask(port: int, method: str, path: str, body: bytes | None = None) -> int | s
         is_right = path != "/predict" or b'"digit":1,' in content
         return response.status if is_right else f"{response.status} {content.decode()}"
     except (OSError, http.client.HTTPException) as error:
-        return repr(error)
-    finally:
         connection.close()
+        return repr(error)
 
 
 @contextmanager
-def asking(port: int) -> Iterator[Counter[int | str]]:
-    """Ask for a digit over and over, until the block ends; counts the answers."""
+def asking(port: int, is_kept: bool = False) -> Iterator[Counter[int | str]]:
+    """Ask for a digit over and over, until the block ends; counts the answers.
+
+    Args:
+        port: The proxy's.
+        is_kept: Each client asks on one connection as long as it is kept, not on a new one each time.
+    """
     body, answers, is_over = (ROOT / "row_data.json").read_bytes(), Counter[int | str](), threading.Event()
 
     def ask_on_and_on() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
         while not is_over.is_set():
-            answers[ask(port, "POST", "/predict", body)] += 1
+            answers[ask_on(connection, "POST", "/predict", body)] += 1
+            if not is_kept:
+                connection.close()
+        connection.close()
 
     with ThreadPoolExecutor(NUM_CLIENTS) as pool:
         clients = [pool.submit(ask_on_and_on) for _ in range(NUM_CLIENTS)]
@@ -108,7 +123,7 @@ def asking(port: int) -> Iterator[Counter[int | str]]:
         client.result()
 
 
-def replace_all(times: int, folder: Path) -> Counter[int | str]:
+def replace_all(times: int, folder: Path, is_kept: bool = False) -> Counter[int | str]:
     """Replace both instances, one after the other, so many times; return the answers by status or failure."""
     entrance, *ports = find_ports(3)
     configuration = folder / "haproxy.cfg"
@@ -119,7 +134,7 @@ def replace_all(times: int, folder: Path) -> Counter[int | str]:
         proxy = subprocess.Popen(["haproxy", "-f", str(configuration)], stderr=(folder / "haproxy.log").open("w"))
         stack.callback(proxy.kill)
         wait_for_status(entrance, 200, "/both")
-        with asking(entrance) as answers:
+        with asking(entrance, is_kept) as answers:
             for port in ports * times:
                 instances[port].send_signal(signal.SIGTERM)
                 if instances[port].wait(TIMEOUT_SECONDS) != 0:
@@ -131,7 +146,10 @@ def replace_all(times: int, folder: Path) -> Counter[int | str]:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as name:
-        counted = replace_all(int(sys.argv[1]) if len(sys.argv) > 1 else 5, Path(name))
-    print(json.dumps({str(status): number for status, number in counted.items()}))
-    sys.exit(set(counted) != {200})
+    failed = False
+    for kept in (False, True):
+        with tempfile.TemporaryDirectory() as name:
+            counted = replace_all(int(sys.argv[1]) if len(sys.argv) > 1 else 5, Path(name), kept)
+        print("kept connections:" if kept else "a connection a request:", dict(counted), flush=True)
+        failed |= set(counted) != {200}
+    sys.exit(failed)

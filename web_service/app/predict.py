@@ -13,10 +13,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors.handlers import answer_error, handle_errors
 from app.errors.paths import STATIC_PATH
-from app.middleware.access_log import AccessLog, take_over_access_log
+from app.middleware.access_log import AccessLog, keep_logs_from_blocking, take_over_access_log
 from app.middleware.cross_origin import allow_origins
 from app.middleware.limits import Limits
 from app.middleware.metrics import Metrics
+from app.middleware.metrics_folder import has_live_workers
 from app.middleware.metrics_port import MetricsPort, listen_for_metrics
 from app.middleware.shutdown import attend_server
 from app.openapi.document import complete_document
@@ -26,7 +27,8 @@ from app.prediction.reading import Pixels
 from app.prediction.run import read_few_images
 from app.prediction.state import ServiceState, get_state
 from app.requests.body import parse_json, read_json_body
-from app.routes import batch, health, metrics, model, open_inference, page, pictures
+from app.routes import batch, health, model, open_inference, page, pictures
+from app.routes import metrics as metrics_route
 from app.routes.answers import answer_json, describe_digit
 from app.settings import Settings, read_settings
 from digits.data.pixel_json import parse_row, read_row_text
@@ -37,7 +39,12 @@ DESCRIPTION = """Reads handwritten digits, from drawings, photos or 784 grey lev
 Every error has the shape `{"error": {"code", "message", "field", "hint"}}`, but below `/v2`, where the Open Inference
 Protocol has `{"error": "<text>"}`. Beside those listed with each request, an unknown path answers 404 `not_found`, a
 wrong method 405 `method_not_allowed`, a body that comes too slowly 408 `request_timeout`, a request beyond those that
-are taken at once 503 `overloaded`, and, where the operator asks for a key, a request without it 401 `unauthorized`."""
+are taken at once 503 `overloaded`, a batch or picture that would wait too long 503 `wait_too_long`, one with headers
+without end 431 `headers_too_large`, what is no HTTP/1.1 400 `invalid_http`, and, where the operator asks for a key, a
+request without it 401 `unauthorized`."""
+
+# FastAPI puts this into the scope of a request that has a span.
+_TRACED = "fastapi.telemetry"
 
 router = APIRouter()
 
@@ -57,7 +64,7 @@ def _parse_row(body: bytearray) -> Pixels:
     return (parse_row(parse_json(body)) if row is None else row)[np.newaxis]
 
 
-ROUTERS = (router, *(module.router for module in (health, batch, pictures, model, open_inference, metrics, page)))
+ROUTERS = (router, *(module.router for module in (health, batch, pictures, model, open_inference, metrics_route, page)))
 
 
 @asynccontextmanager
@@ -69,8 +76,9 @@ async def _run(app: "DigitsService") -> AsyncIterator[None]:
         refuse_to_start(error)
     is_logging = take_over_access_log(settings)
     server = attend_server(app, settings)
-    page_reader = load_models(settings)
-    app.state.metrics = Metrics(page_reader.classifier.artifact)
+    page_reader = load_models(settings, has_healthy_siblings=has_live_workers())
+    metrics = app.state.metrics = Metrics(page_reader.classifier.artifact)
+    keep_logs_from_blocking(metrics.count_dropped_line)
     app.state.service = ServiceState(settings, page_reader, is_logging)
     # The stack stands already, because this function runs inside it. What the settings add to it is known only now.
     app.middleware_stack = app.build_middleware_stack()
@@ -82,7 +90,8 @@ class DirectRoutes:
     """ASGI middleware that hands the POSTs of some paths to their functions, past FastAPI's routing.
 
     FastAPI resolves dependencies and opens four stacks of contexts for each request: 97 µs on top of the 311 µs that a
-    row takes here. FastAPI still knows the routes, for its OpenAPI document.
+    row takes here. FastAPI still knows the routes, for its OpenAPI document. Where somebody collects OpenTelemetry's
+    spans, it routes all requests, because it names a span's route only then.
     """
 
     def __init__(self, app: ASGIApp, endpoints: Mapping[str, Callable[[Request], Awaitable[Response]]]) -> None:
@@ -92,7 +101,7 @@ class DirectRoutes:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what is meant for an endpoint, and pass on the rest."""
         endpoint = self._endpoints.get(scope["path"]) if scope["type"] == "http" else None
-        if endpoint is None or scope["method"] != "POST":
+        if endpoint is None or scope["method"] != "POST" or _TRACED in scope:
             await self._app(scope, receive, send)
             return
         try:
@@ -150,6 +159,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=_run,
         redirect_slashes=False,
+        docs_url=None,  # The routes have a page of their own, without scripts from elsewhere.
         redoc_url=None,
         # This project has its own metrics and log. OpenTelemetry's spans remain, for whoever sets it up.
         telemetry={"metrics": False, "logs": False},

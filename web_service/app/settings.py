@@ -89,6 +89,24 @@ class Settings(BaseSettings):
         le=600,
         description="Seconds in which a request's headers must come, and then its body.",
     )
+    max_header_bytes: int = Field(
+        default=64 * 1024,
+        ge=8 * 1024,
+        le=1024 * 1024,
+        description="The largest line and headers of a request together; 100 headers at most.",
+    )
+    write_seconds: float = Field(
+        default=10,
+        gt=0,
+        le=600,
+        description="Seconds in which a client must take what of its answer the system does not hold; then it is cut.",
+    )
+    max_wait_seconds: float = Field(
+        default=5,
+        gt=0,
+        le=600,
+        description="Seconds that batches and pictures, read one after the other, may wait; then the answer is 503.",
+    )
     max_in_flight: int = Field(
         default=128,
         ge=1,

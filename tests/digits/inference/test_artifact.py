@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+from digits.data.images import make_batch
 from digits.errors import ArtifactError
 from digits.inference.artifact import read_artifact
 from tests.wordings import wording
@@ -48,6 +49,50 @@ def test_read_artifact_with_another_rejector_than_was_written(
 ) -> None:
     with pytest.raises(ArtifactError, match=wording("artifact_group_damaged", path=artifact_with_rejector)):
         read_artifact(edit_file(artifact_with_rejector, edit))
+
+
+def test_read_artifact_with_any_flipped_bit_in_its_serving_graph_is_refused(artifact_path: Path) -> None:
+    with h5py.File(artifact_path) as file:
+        graph = file["digits/serving_graph"]
+        start, size = graph.id.get_offset(), graph.size
+    content = artifact_path.read_bytes()
+    for number in range(40):
+        damaged = bytearray(content)
+        damaged[start + number * size // 40] ^= 1 << number % 8
+        artifact_path.write_bytes(damaged)
+        with pytest.raises(ArtifactError, match=wording("artifact_group_damaged", path=artifact_path)):
+            read_artifact(artifact_path)
+
+
+def test_read_artifact_has_two_known_digits_of_each_label(shared_artifact: Path, tiny_network: "keras.Model") -> None:
+    artifact = read_artifact(shared_artifact)
+    known = artifact.known_digits
+    assert artifact.has_checksum
+    assert known is not None
+    assert np.bincount(known.labels).tolist() == [2] * 10
+    expected = tiny_network.predict(make_batch(known.images), verbose=0)
+    np.testing.assert_allclose(known.probabilities, expected, atol=1e-5)
+
+
+def test_read_artifact_without_a_checksum_is_read_and_says_so(artifact_path: Path) -> None:
+    def remove_checks(file: h5py.File) -> None:
+        del file["digits"].attrs["serving_sha256"], file["digits/known_digits"]
+
+    artifact = read_artifact(edit_file(artifact_path, remove_checks))
+    assert artifact.serving_graph
+    assert (artifact.has_checksum, artifact.known_digits) == (False, None)
+
+
+def _shorten_labels(file: h5py.File) -> None:
+    labels = file["digits/known_digits/labels"][:5]
+    del file["digits/known_digits/labels"]
+    file["digits/known_digits/labels"] = labels
+
+
+@pytest.mark.parametrize("edit", [_shorten_labels, lambda file: file["digits/known_digits"].__delitem__("images")])
+def test_read_artifact_with_damaged_known_digits(artifact_path: Path, edit: Callable[[h5py.File], object]) -> None:
+    with pytest.raises(ArtifactError, match=wording("artifact_group_damaged", path=artifact_path)):
+        read_artifact(edit_file(artifact_path, edit))
 
 
 def test_read_artifact_keras_file_from_elsewhere(tiny_network: "keras.Model", tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_load_classifier_corrupt_graph(artifact_path: Path, damage: Callable[[by
     graph = read_artifact(artifact_path).serving_graph
     assert graph is not None
     with h5py.File(artifact_path, "a") as file:
-        del file["digits/serving_graph"]
+        del file["digits/serving_graph"], file["digits"].attrs["serving_sha256"]
         file["digits/serving_graph"] = np.frombuffer(damage(graph), np.uint8)
     with pytest.raises(ArtifactError, match=wording("graph_unreadable")) as caught:
         load_classifier(artifact_path)

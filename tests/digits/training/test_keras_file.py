@@ -2,6 +2,7 @@
 
 import json
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from digits.errors import ArtifactError
-from digits.training.keras_file import load_network
+from digits.training.keras_file import load_model, load_network
 from tests.wordings import wording
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def test_load_network_link_to_another_file(keras_file: Path, tmp_path: Path) -> 
         load_network(keras_file)
 
 
-@pytest.mark.parametrize("name", ["model.keras", "model", "model.H5X"])
+@pytest.mark.parametrize("name", ["model.zip", "model", "model.H5X"])
 def test_load_network_another_ending(keras_file: Path, name: str) -> None:
     path = keras_file.rename(keras_file.with_name(name))
     with pytest.raises(ArtifactError, match=wording("keras_file_ending", path=path, ending=repr(path.suffix))):
@@ -247,3 +248,105 @@ def test_load_network_that_does_not_fit(
     path = save_sequential(tmp_path / "other.h5", keras.layers.Flatten(), dense, shape=shape)
     with pytest.raises(ArtifactError, match=wording(kind, path=path, **parts)):
         load_network(path)
+
+
+@pytest.fixture
+def archive(tiny_network: "keras.Model", tmp_path: Path) -> Path:
+    """The tiny network in Keras's own format."""
+    path = tmp_path / "elsewhere.keras"
+    tiny_network.save(path)
+    return path
+
+
+def edit_archive(path: Path, name: str, edit: Callable[[bytes], bytes], compression: int = zipfile.ZIP_STORED) -> None:
+    """Write a .keras anew with another content of one member, which may be new."""
+    with zipfile.ZipFile(path) as file:
+        members = {member: file.read(member) for member in file.namelist()}
+    members[name] = edit(members.get(name, b""))
+    with zipfile.ZipFile(path, "w", compression) as file:
+        for member, content in members.items():
+            file.writestr(member, content)
+
+
+def test_load_model_archive(archive: Path, tiny_network: "keras.Model", small_batch: NDArray[np.float32]) -> None:
+    expected = tiny_network.predict(small_batch, verbose=0)
+    np.testing.assert_allclose(load_model(archive).predict(small_batch, verbose=0), expected, atol=1e-6)
+
+
+def test_load_model_compiled_archive(tmp_path: Path) -> None:
+    """What compiling adds names optimisers and losses, which are not loaded."""
+    import keras
+
+    network = keras.Sequential([keras.Input((784,)), keras.layers.Dense(10)])
+    network.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    network.save(tmp_path / "compiled.keras")
+    assert load_model(tmp_path / "compiled.keras").output_shape == (None, 10)
+
+
+def test_load_model_lambda_in_an_archive_is_refused_before_it_runs(archive: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    code = {"class_name": "__lambda__", "config": {"value": "4wAAAA=="}}
+    layer = {**LAMBDA, "config": {"name": "code", "function": code}, "name": "code", "inbound_nodes": []}
+
+    def insert(config: bytes) -> bytes:
+        configuration = json.loads(config)
+        configuration["config"]["layers"].insert(1, layer)
+        return json.dumps(configuration).encode()
+
+    edit_archive(archive, "config.json", insert)
+    with pytest.raises(ArtifactError, match=wording("keras_file_code", path=archive)):
+        load_model(archive)
+    assert not trace.exists()
+
+
+def test_load_model_archive_whose_weights_lie_in_another_file(archive: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.h5"
+    with h5py.File(other, "w") as file:
+        file["secret"] = np.zeros(3)
+
+    def link(_: bytes) -> bytes:
+        linked = tmp_path / "linked.h5"
+        with h5py.File(linked, "w") as file:
+            file["layers"] = h5py.ExternalLink(str(other), "/secret")
+        return linked.read_bytes()
+
+    edit_archive(archive, "model.weights.h5", link)
+    with pytest.raises(ArtifactError, match=wording("artifact_link", name="'layers'")):
+        load_model(archive)
+
+
+@pytest.mark.parametrize("name", ["assets/words.txt", "../outside", "custom.py"])
+def test_load_model_archive_with_another_member(archive: Path, name: str) -> None:
+    edit_archive(archive, name, lambda _: b"x")
+    with pytest.raises(ArtifactError, match=wording("keras_file_member", path=archive, name=repr(name))):
+        load_model(archive)
+
+
+def test_load_model_archive_that_unpacks_to_more_than_it_holds(archive: Path) -> None:
+    edit_archive(archive, "config.json", lambda config: config + b" " * 10_000_000, zipfile.ZIP_DEFLATED)
+    with pytest.raises(ArtifactError, match=wording("keras_file_member", name="'config.json'")):
+        load_model(archive)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"no archive at all"])
+def test_load_model_archive_that_is_none(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "broken.keras"
+    path.write_bytes(content)
+    with pytest.raises(ArtifactError, match=wording("keras_file_not_whole", path=path, size=len(content))):
+        load_model(path)
+
+
+@pytest.mark.parametrize("config", [b"", b"3", b"[" * 20_000, b"\xff"])
+def test_load_model_archive_with_a_broken_configuration(archive: Path, config: bytes) -> None:
+    edit_archive(archive, "config.json", lambda _: config)
+    with pytest.raises(ArtifactError, match=wording("keras_file_not_whole", path=archive)):
+        load_model(archive)
+
+
+def test_load_model_with_two_outputs(tmp_path: Path) -> None:
+    import keras
+
+    pixels = keras.Input((784,))
+    keras.Model(pixels, [keras.layers.Dense(10)(pixels), keras.layers.Dense(2)(pixels)]).save(tmp_path / "two.keras")
+    with pytest.raises(ArtifactError, match=wording("keras_file_no_model")):
+        load_model(tmp_path / "two.keras")

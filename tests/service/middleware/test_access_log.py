@@ -1,12 +1,16 @@
 import json
 import re
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.service.server import JSON, Server, serve
+from tests.service.rolling import find_ports
+from tests.service.server import JSON, ROOT, Server, serve
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 # Made by the service: neither what the client sent nor nothing at all.
@@ -117,3 +121,39 @@ def test_log_is_uvicorns_own_where_that_is_set(tmp_path: Path) -> None:
         server.request("GET", "/healthz")
         server.wait_for_log('"GET /healthz HTTP/1.1" 200')
         assert "request_id" not in server.log
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_log_that_nobody_reads_stops_no_request_and_its_lost_lines_are_counted(
+    monkeypatch: pytest.MonkeyPatch, log_format: str
+) -> None:
+    monkeypatch.setenv("DIGITS_LOG_FORMAT", log_format)
+    (port,) = find_ports(1)
+    command = [sys.executable, "-m", "uvicorn", "app.predict:app", "--app-dir", "web_service", "--port", str(port)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        server = Server(process, port, ROOT)
+        server.wait_for("/readyz")
+        # The pipe holds 64 kB.
+        for _ in range(1200):
+            assert server.request("GET", f"/{'x' * 100}").status == 404
+        # It writes a line of its own for each of these.
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                connection.sendall(b"no HTTP\r\n\r\n")
+                assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
+        dropped = re.search(rb"^digits_dropped_log_lines_total (\d+)", server.request("GET", "/metrics").body, re.M)
+        assert dropped is not None
+        assert int(dropped[1]) > 100
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_spans_name_the_route_of_every_request(tmp_path: Path, row: dict[str, Any]) -> None:
+    with serve(tmp_path, "traced:app") as server:
+        server.post(row)
+        server.request("POST", "/predict/batch", bytes(784), {"Content-Type": "application/octet-stream"})
+        server.request("GET", "/model")
+        for route in ("/predict", "/predict/batch", "/model"):
+            server.wait_for_log(f"span http.route={route}\n")

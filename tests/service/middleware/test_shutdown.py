@@ -9,7 +9,9 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
-from tests.service.server import Server, attempt, list_workers, serve
+import pytest
+
+from tests.service.server import ROOT, Server, attempt, list_workers, serve
 
 
 def test_after_sigterm_it_is_not_ready_and_serves_until_told_again(tmp_path: Path, row: dict[str, Any]) -> None:
@@ -64,6 +66,27 @@ def test_a_killed_worker_is_replaced_and_costs_only_its_own_requests(tmp_path: P
         assert other in workers
         # A client has one request in flight at a time.
         assert len(lost) <= num_clients
+
+
+@pytest.mark.slow
+def test_a_worker_that_cannot_load_its_model_leaves_the_others_alone_and_is_tried_again(
+    tmp_path: Path, row: dict[str, Any]
+) -> None:
+    path, shipped = tmp_path / "digits.h5", (ROOT / "models" / "digits.h5").read_bytes()
+    path.write_bytes(shipped)
+    with serve(tmp_path, options=("--workers", "2"), DIGITS_MODEL_PATH=str(path)) as server:
+        next(None for _ in attempt() if server.log.count("is ready:") == 2)
+        # Written aside and renamed, because a worker may have the file open.
+        (tmp_path / "broken.h5").write_bytes(shipped[:1000])
+        (tmp_path / "broken.h5").replace(path)
+        victim, other = list_workers(server)
+        victim.kill()
+        next(None for _ in attempt() if server.log.count("Cannot serve.") >= 2)
+        assert other in list_workers(server)
+        assert server.post(row).json["digit"] == 1
+        path.write_bytes(shipped)
+        next(None for _ in attempt() if server.log.count("is ready:") == 3)
+        assert len(list_workers(server)) == 2
 
 
 @contextmanager

@@ -78,6 +78,7 @@ def list_pictures(path: str) -> list[BadRequest]:
         BadRequest(path, "image_too_large", write_bitmap(13_200, 13_200), "image/bmp"),
         BadRequest(path, "animated_image", write_animation(), "image/gif"),
         BadRequest(path, "tiled_image", write_tiles(), "image/tiff"),
+        BadRequest(path, "too_much_metadata", b"\xff\xd8" + b"\xff\xfe\0\2" * 10_010, "image/jpeg"),
     ]
 
 
@@ -85,6 +86,7 @@ BAD_REQUESTS = [
     BadRequest("/predict", "invalid_json", '{"pixel0": 0'),
     BadRequest("/predict", "body_too_large", b" " * (MEBIBYTE + 1)),
     BadRequest("/predict", "unsupported_media_type", "", "text/plain"),
+    make_json("/predict", "too_many_values", [0] * 2000),
     make_json("/predict", "not_an_object", []),
     make_json("/predict", "missing_pixel", {name: ROW[name] for name in ROW if name != "pixel12"}),
     make_json("/predict", "unknown_field", {**ROW, "label": 1}),
@@ -96,6 +98,7 @@ BAD_REQUESTS = [
     BadRequest(BATCH, "invalid_json", '{"images": ['),
     BadRequest(BATCH, "invalid_text", b"\xff", "text/csv"),
     BadRequest(BATCH, "invalid_csv", "pixel0\n0\n", "text/csv"),
+    make_json(BATCH, "too_many_values", [0] * 1_000_000),
     make_json(BATCH, "missing_images", []),
     make_json(BATCH, "unknown_field", {"images": [], "labels": []}),
     make_json(BATCH, "not_an_array", {"images": {}}),
@@ -109,6 +112,7 @@ BAD_REQUESTS = [
     BadRequest(INFER, "invalid_json", '{"inputs": '),
     BadRequest(INFER, "body_too_large", bytes(16 * MEBIBYTE + 1)),
     make_json(INFER, "invalid_inference_request", {"inputs": []}),
+    make_json(INFER, "too_many_values", [0] * 1_000_000),
     make_json(
         INFER, "wrong_batch_size", {"inputs": [{"name": "pixels", "shape": [0, 784], "datatype": "UINT8", "data": []}]}
     ),

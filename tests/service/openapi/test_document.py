@@ -125,11 +125,5 @@ def test_openapi_has_the_version_of_the_package(openapi: dict[str, Any]) -> None
     assert openapi["info"]["version"] == package["version"]
 
 
-def test_docs_shows_the_openapi_document(server: Server) -> None:
-    answer = server.request("GET", "/docs")
-    assert answer.status == 200
-    assert b"/openapi.json" in answer.body
-
-
 def test_openapi_document_is_the_same_each_time(openapi: dict[str, Any], server: Server) -> None:
     assert json.dumps(server.request("GET", "/openapi.json").json) == json.dumps(openapi)

@@ -1,3 +1,4 @@
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from tests.service.server import ROOT, start
+from digits.training.export import add_checks
+from tests.service.server import ROOT, serve, start
 
 MODEL = ROOT / "models" / "digits.h5"
 EXIT_STATUS = 3
@@ -50,10 +52,60 @@ def write_truncated(path: Path) -> None:
 
 
 def write_model_that_reads_sevens(path: Path) -> None:
+    write_with_graph(path, make_graph(7))
+
+
+def write_another_graph_than_was_checked(path: Path) -> None:
+    write_with_graph(path, make_graph(1))
+    with h5py.File(path, "a") as file:
+        file["digits"].attrs["serving_sha256"] = hashlib.sha256(b"another").hexdigest()
+
+
+def write_model_of_another_scale(path: Path) -> None:
+    """The shipped network behind a division by 255, as one that was taught on 0-255."""
+    write_with_graph(path, scale_input(h5py.File(MODEL)["digits/serving_graph"][()].tobytes()))
+
+
+def write_model_that_has_drifted(path: Path) -> None:
+    write_with_graph(path, h5py.File(MODEL)["digits/serving_graph"][()].tobytes())
+    with h5py.File(path, "a") as file:
+        file["digits/known_digits/probabilities"][3, 3] -= 0.002
+
+
+def scale_input(graph: bytes) -> bytes:
+    model = onnx.load_from_string(graph)
+    name = model.graph.input[0].name
+    for node in model.graph.node:
+        node.input[:] = ["scaled" if one == name else one for one in node.input]
+    model.graph.initializer.append(helper.make_tensor("range", TensorProto.FLOAT, [], [255.0]))
+    model.graph.node.insert(0, helper.make_node("Div", [name, "range"], ["scaled"]))
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def write_with_graph(path: Path, graph: bytes) -> None:
+    """Write the shipped model with another graph, and checks of that one."""
     path.write_bytes(MODEL.read_bytes())
     with h5py.File(path, "a") as file:
-        del file["digits/serving_graph"]
-        file["digits/serving_graph"] = np.frombuffer(make_graph(7), np.uint8)
+        group = file["digits"]
+        group.attrs.pop("serving_sha256", None)
+        del group["serving_graph"]
+        group["serving_graph"] = np.frombuffer(graph, np.uint8)
+    add_checks(path)
+
+
+def write_old_model(path: Path) -> None:
+    """The shipped model without checks, as it was written before there were any."""
+    path.write_bytes(MODEL.read_bytes())
+    with h5py.File(path, "a") as file:
+        file["digits"].attrs.pop("serving_sha256", None)
+        file["digits"].pop("known_digits", None)
+
+
+def write_old_model_that_reads_sevens(path: Path) -> None:
+    write_model_that_reads_sevens(path)
+    with h5py.File(path, "a") as file:
+        del file["digits"].attrs["serving_sha256"], file["digits/known_digits"]
 
 
 def refuse_start(folder: Path, **environment: str) -> str:
@@ -72,7 +124,10 @@ def refuse_start(folder: Path, **environment: str) -> str:
         (write_nothing, "no such file"),
         (write_empty, "received 0 bytes"),
         (write_truncated, "bytes that"),
-        (write_model_that_reads_sevens, "the model reads a plain 1 as a 7, expected 1."),
+        (write_model_that_reads_sevens, "the model reads 2 of 20 known digits right, and as [7, 7, "),
+        (write_model_of_another_scale, "It may want pixels on another scale or in another order than 0 to 1"),
+        (write_model_that_has_drifted, "the model's probabilities for known digits differ by 0.002 from those in the"),
+        (write_another_graph_than_was_checked, "the serving graph is not the one that was written"),
     ],
 )
 def test_start_with_an_unusable_model_ends_in_one_line(
@@ -84,6 +139,24 @@ def test_start_with_an_unusable_model_ends_in_one_line(
     assert complaint.startswith(f"CRITICAL: Cannot serve. {path}: ")
     assert reason in complaint
     assert "\n" not in complaint
+
+
+def test_start_with_an_old_model_says_how_to_add_its_checks(tmp_path: Path) -> None:
+    path = tmp_path / "digits.h5"
+    write_old_model(path)
+    command = f"Add them: `python -m digits.training.export {path}`."
+    with serve(tmp_path, DIGITS_MODEL_PATH=str(path)) as server:
+        assert command in server.log
+    add_checks(path)
+    with serve(tmp_path, DIGITS_MODEL_PATH=str(path)) as server:
+        assert command not in server.log
+
+
+def test_start_with_an_old_model_that_misreads_a_plain_one_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "digits.h5"
+    write_old_model_that_reads_sevens(path)
+    complaint = refuse_start(tmp_path, DIGITS_MODEL_PATH=str(path))
+    assert "the model reads 0 of 1 known digits right, and as [7], expected [1]." in complaint
 
 
 def test_start_with_another_model_for_lines_ends_in_one_line(tmp_path: Path) -> None:

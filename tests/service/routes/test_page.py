@@ -3,13 +3,18 @@
 import re
 
 import pytest
+from playwright.sync_api import expect
 
+from tests.service.browser import open_browser
 from tests.service.server import ROOT, Server, serve
 
 FOLDER = ROOT / "web_service" / "app" / "static"
 SCRIPTS = sorted(path.name for path in FOLDER.glob("*.js"))
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".webp": "image/webp"}
-FILES = {"/": "text/html"} | {f"/static/{path.name}": TYPES[path.suffix] for path in FOLDER.glob("*.[cjsw]*")}
+UI = {"/static/swagger-ui-bundle.js": "text/javascript", "/static/swagger-ui.css": "text/css"}
+FILES = {"/": "text/html", "/docs": "text/html", **UI} | {
+    f"/static/{path.name}": TYPES[path.suffix] for path in FOLDER.glob("*.[cjsw]*")
+}
 
 
 def read_policy(server: Server, path: str) -> dict[str, str]:
@@ -57,10 +62,29 @@ def test_page_loads_without_the_key(tmp_path_factory: pytest.TempPathFactory) ->
 def test_page_names_only_files_that_are_there_and_no_other_host() -> None:
     text = "\n".join(path.read_text() for path in FOLDER.iterdir() if path.suffix != ".webp")
     named = re.findall(r'(?:href|src)="(static/[^"]+)"', text) + re.findall(r'from "\./([^"]+)"', text)
-    assert {FOLDER / name.removeprefix("static/") for name in named} | {FOLDER / "index.html"} == set(FOLDER.iterdir())
+    own = {name.removeprefix("static/") for name in named if f"/{name}" not in UI}
+    assert own | {"index.html", "docs.html"} == {path.name for path in FOLDER.iterdir()}
     assert set(re.findall(r"https?://[^\s\"']+", text)) <= {"http://www.w3.org/2000/svg"}
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_script_fits_a_few_screens(name: str) -> None:
     assert len((FOLDER / name).read_text().splitlines()) <= 250
+
+
+@pytest.mark.slow
+def test_docs_shows_every_path_lets_it_be_tried_and_loads_nothing_from_elsewhere(server: Server) -> None:
+    with open_browser() as browser:
+        page, asked, said = browser.new_page(), set(), []
+        page.on("request", lambda request: asked.add(request.url))
+        page.on("console", lambda message: said.append(message.text))
+        page.goto(f"{server.url}/docs")
+        expect(page.locator(".opblock-summary-path").get_by_text("/predict", exact=True)).to_be_visible()
+        row = page.locator("#operations-default-predict_predict_post")
+        row.locator(".opblock-summary").click()
+        row.get_by_role("button", name="Try it out").click()
+        row.get_by_role("button", name="Execute").click()
+        expect(row.locator(".live-responses-table .response-col_status").nth(1)).to_contain_text("200")
+        # The policy was broken nowhere.
+        assert said == []
+        assert all(url.startswith(f"{server.url}/") for url in asked)

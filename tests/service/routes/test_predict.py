@@ -129,7 +129,8 @@ def test_predict_of_deep_nesting_is_refused_and_not_a_fault(server: Server) -> N
         return answer.status, answer.error["code"]
 
     assert post_nested(1_000) == (422, "missing_pixel")
-    assert post_nested(100_000) == (400, "invalid_json")
+    assert post_nested(1_500) == (400, "invalid_json")
+    assert post_nested(100_000) == (422, "too_many_values")
 
 
 def test_predict_of_32_at_once_answers_each_its_own(server: Server, row: dict[str, Any]) -> None:

@@ -50,6 +50,10 @@ def handle_errors(app: FastAPI) -> None:
 
 def answer_error(error: Exception, scope: Scope) -> Response:
     """Return the answer to an error, in the shape that belongs to the path, and note its code for the log."""
+    if isinstance(error, Refusable | ClientDisconnect):
+        # Its traceback leads to the frames that hold the body, and one of them, which awaited the worker thread, leads
+        # back to it. So bodies would pile up until Python looks for such circles.
+        error.__traceback__ = error.__cause__ = error.__context__ = None
     if isinstance(error, ClientDisconnect):
         # Nobody reads this answer. The log shows its status, and no traceback, because nothing went wrong here.
         return Response(status_code=CLIENT_GONE)

@@ -1,8 +1,12 @@
 """Around every request: its id, its place in the metrics, and its line in the access log."""
 
+import io
 import logging
 import os
 import re
+import stat
+import sys
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from time import perf_counter
@@ -21,7 +25,7 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _TRACE_PARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 # The log shows this many characters of a path.
 _CHARS_SHOWN = 128
-_STANDARD_OUTPUT = 1
+_STANDARD_OUTPUT, _STANDARD_ERROR = 1, 2
 
 
 class AccessLog:
@@ -67,8 +71,8 @@ class AccessLog:
             metrics.count_request(route, method, status, observation.code, seconds)
             if observation.reading is not None:
                 metrics.count_reading(observation.reading, seconds)
-            if get_state(scope["app"]).is_logging:
-                _write_line(scope, observation, request_id, status, seconds)
+            if get_state(scope["app"]).is_logging and not _write_line(scope, observation, request_id, status, seconds):
+                metrics.count_dropped_line()
 
 
 def take_over_access_log(settings: Settings) -> bool:
@@ -85,6 +89,50 @@ def take_over_access_log(settings: Settings) -> bool:
     return True
 
 
+class _LossyPipe(io.TextIOBase):
+    """Writes to a pipe what fits into it, for a handler of Python's logging."""
+
+    def __init__(self, descriptor: int, count_dropped_line: Callable[[], None]) -> None:
+        self._descriptor = descriptor
+        self._count_dropped_line = count_dropped_line
+        # Opened anew, so that other programs that write to the pipe may still wait for its reader.
+        with suppress(OSError):
+            own = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK)
+            os.dup2(own, descriptor)
+            os.close(own)
+        os.set_blocking(descriptor, False)
+
+    def write(self, text: str) -> int:
+        """Write a line, or count it as dropped."""
+        try:
+            return os.write(self._descriptor, text.encode())
+        except OSError:
+            self._count_dropped_line()
+            return 0
+
+    def flush(self) -> None:
+        """Nothing is kept."""
+
+
+def keep_logs_from_blocking(count_dropped_line: Callable[[], None]) -> None:
+    """Let lines be dropped where standard output and error are pipes that nobody reads.
+
+    A full pipe would stop whoever writes the next line, and so all requests.
+
+    Args:
+        count_dropped_line: Is called for each line of uvicorn's own that is dropped.
+    """
+    pipes = {
+        stream: _LossyPipe(descriptor, count_dropped_line)
+        for descriptor, stream in ((_STANDARD_OUTPUT, sys.stdout), (_STANDARD_ERROR, sys.stderr))
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+    }
+    for name in ("uvicorn", "uvicorn.access"):
+        for handler in logging.getLogger(name).handlers:
+            if isinstance(handler, logging.StreamHandler) and handler.stream in pipes:
+                handler.setStream(pipes[handler.stream])
+
+
 def _choose_request_id(headers: list[tuple[bytes, bytes]]) -> bytes:
     given = dict(headers)
     request_id = given.get(b"x-request-id")
@@ -96,8 +144,11 @@ def _choose_request_id(headers: list[tuple[bytes, bytes]]) -> bytes:
     return os.urandom(16).hex().encode()
 
 
-def _write_line(scope: Scope, observation: Observation, request_id: bytes, status: int, seconds: float) -> None:
-    """Write one line. It holds nothing of what was sent, and of the path no more than is needed to find it."""
+def _write_line(scope: Scope, observation: Observation, request_id: bytes, status: int, seconds: float) -> bool:
+    """Write one line, and return whether it could be written.
+
+    It holds nothing of what was sent, and of the path no more than is needed to find it.
+    """
     client = scope.get("client")
     line = {
         "time": datetime.now(UTC),
@@ -114,3 +165,5 @@ def _write_line(scope: Scope, observation: Observation, request_id: bytes, statu
     # the log has gone away.
     with suppress(OSError):
         os.write(_STANDARD_OUTPUT, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        return True
+    return False

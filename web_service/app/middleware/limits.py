@@ -10,7 +10,6 @@ from app.errors.handlers import answer_error
 from app.errors.paths import HEALTH_PATHS, needs_key
 from app.errors.refusals import ServiceError
 from app.prediction.state import ServiceState, get_state
-from app.settings import Settings
 
 
 class Limits:
@@ -24,7 +23,6 @@ class Limits:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._num_in_flight = 0
         self.num_body_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,26 +37,34 @@ class Limits:
         if scope["path"] in HEALTH_PATHS:
             await self._app(scope, exchange.receive, exchange.send)
             return
-        self._num_in_flight += 1
+        if refusal := _find_refusal(scope, state):
+            await answer_error(refusal, scope)(scope, exchange.receive, exchange.send)
+            return
+        exchange.take_place()
         try:
-            if refusal := self._find_refusal(scope, state.settings):
-                await answer_error(refusal, scope)(scope, exchange.receive, exchange.send)
-                return
             # The first turn of the event loop counts all requests that came at the same time, before one of them is
             # computed. In the second turn the server notices which clients have gone away meanwhile.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             await self._app(scope, exchange.receive, exchange.send)
+        except asyncio.CancelledError:
+            # The server is ending, and cancels what it cannot wait for.
+            if not state.is_draining:
+                raise
+            if not exchange.is_answered:
+                await answer_error(ServiceError("shutting_down"), scope)(scope, exchange.receive, exchange.cut_short)
         finally:
-            self._num_in_flight -= 1
+            exchange.give_place_back()
             exchange.release()
 
-    def _find_refusal(self, scope: Scope, settings: Settings) -> ServiceError | None:
-        if self._num_in_flight > settings.max_in_flight:
-            return ServiceError("overloaded", limit=settings.max_in_flight, unit="requests")
-        if settings.api_key is None or not needs_key(scope["path"]):
-            return None
-        return None if _has_key(scope, settings.list_keys()) else ServiceError("unauthorized")
+
+def _find_refusal(scope: Scope, state: ServiceState) -> ServiceError | None:
+    settings = state.settings
+    if state.num_in_flight >= settings.max_in_flight:
+        return ServiceError("overloaded", limit=settings.max_in_flight, unit="requests")
+    if settings.api_key is None or not needs_key(scope["path"]):
+        return None
+    return None if _has_key(scope, settings.list_keys()) else ServiceError("unauthorized")
 
 
 def _has_key(scope: Scope, keys: list[str]) -> bool:
@@ -72,15 +78,22 @@ def _has_key(scope: Scope, keys: list[str]) -> bool:
 
 
 class Exchange:
-    """One request and its answer: the body must come in time, and a body that nobody reads must come to an end."""
+    """One request and its answer: the body must come in time, and a body that nobody reads must come to an end.
+
+    Attributes:
+        is_answered: Whether the answer has begun.
+    """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, state: ServiceState, limits: Limits) -> None:
         names = [name for name, _ in scope["headers"]]
         self._receive = receive
         self._send = send
+        self._state = state
         self._settings = state.settings
         self._limits = limits
         self._num_bytes = 0
+        self._has_place = False
+        self.is_answered = False
         self._closes_connection = state.is_draining
         self._is_read = b"content-length" not in names and b"transfer-encoding" not in names
         self._expects_continue = b"expect" in names
@@ -115,6 +128,20 @@ class Exchange:
             self.release()
             raise ServiceError("overloaded", limit=self._settings.max_in_flight_bytes, unit="bytes")
 
+    def take_place(self) -> None:
+        """Count the request as one in flight."""
+        self._has_place = True
+        self._state.num_in_flight += 1
+        if self._state.num_in_flight == self._settings.max_in_flight:
+            self._state.progressed_at = asyncio.get_running_loop().time()
+
+    def give_place_back(self) -> None:
+        """Count the request no longer, if it was counted."""
+        if self._has_place:
+            self._has_place = False
+            self._state.num_in_flight -= 1
+            self._state.progressed_at = asyncio.get_running_loop().time()
+
     def release(self) -> None:
         """Take the body's bytes off the number in flight."""
         self._limits.num_body_bytes -= self._num_bytes
@@ -123,6 +150,7 @@ class Exchange:
     async def send(self, message: Message) -> None:
         """Send as ASGI does; close the connection after the answer if the body was not read or the server is ending."""
         if message["type"] == "http.response.start":
+            self.is_answered = True
             if not self._is_read:
                 await self._look_for_the_end()
                 self._closes_connection |= not self._is_read
@@ -132,8 +160,18 @@ class Exchange:
             # The whole answer goes out and the connection stays for a while. If it were closed under a client that is
             # still sending, the connection would be reset, and the client would lose the answer.
             await self._send({**message, "more_body": True})
+            self.give_place_back()
             await self._discard_the_rest()
             message = {"type": "http.response.body", "body": b"", "more_body": False}
+        await self._send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            # The connection's next request may begin before this one's last steps.
+            self.give_place_back()
+
+    async def cut_short(self, message: Message) -> None:
+        """Send an answer at once, without looking for the rest of the body, and close the connection."""
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
         await self._send(message)
 
     async def _receive_part(self) -> Message:

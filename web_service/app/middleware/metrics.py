@@ -111,6 +111,7 @@ class Metrics:
         self._rejections = counter("digits_rejected_requests", "Requests refused, by error.", ("code",))
         for code in get_args(ErrorCode):
             self._rejections.labels(code)
+        self._dropped_lines = counter("digits_dropped_log_lines", "Lines of the log that nobody took in time.")
         phases = histogram(
             "digits_prediction_phase_seconds", "Where a prediction's time goes.", ("phase",), buckets=_SECONDS
         )
@@ -179,6 +180,10 @@ class Metrics:
         found[1].observe(seconds)
         if code is not None:
             self._rejections.labels(code).inc()
+
+    def count_dropped_line(self) -> None:
+        """Count a line of the log that could not be written."""
+        self._dropped_lines.inc()
 
     def count_reading(self, reading: Reading, seconds: float) -> None:
         """Count what was read of a request's images, and the parts of the time that the request took."""

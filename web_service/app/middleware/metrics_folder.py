@@ -44,6 +44,13 @@ def list_dead_workers(folder: Path) -> set[int]:
     return {pid for path in folder.glob("gauge_live*.db") if not _is_alive(pid := int(path.stem.rpartition("_")[2]))}
 
 
+def has_live_workers() -> bool:
+    """Return whether another worker of this server serves, as far as its metrics in a shared folder tell."""
+    folder = find_metrics_folder()
+    pids = {int(path.stem.rpartition("_")[2]) for path in folder.glob("*.db")} if folder else set()
+    return any(pid != os.getpid() and _is_alive(pid) for pid in pids)
+
+
 def list_filled_files(folder: Path) -> list[str]:
     """Return the paths of the metrics in the folder, without files that a worker has just made and not yet filled."""
     return [str(path) for path in folder.glob("*.db") if _is_filled(path)]

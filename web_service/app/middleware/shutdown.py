@@ -1,7 +1,8 @@
 """The end of the process, in three steps: it is no longer ready, it answers its last requests, and the server stops.
 
 SIGTERM alone would make uvicorn stop listening at once. A load balancer sends requests until its next health check. So
-the service goes on for `drain_seconds`, while `/readyz` says that it is ending, and stops then.
+the service goes on for `drain_seconds`, while `/readyz` says that it is ending, and stops then. What cannot be finished
+in uvicorn's `--timeout-graceful-shutdown` is answered 503 shortly before.
 """
 
 import asyncio
@@ -12,15 +13,20 @@ from fastapi import FastAPI
 from uvicorn import Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.middleware.connection import HeaderTimeoutProtocol
+from app.middleware.connection import LimitedProtocol
 from app.prediction.state import get_state
 from app.settings import Settings
 
 logger = logging.getLogger("uvicorn.error")
 
+# The share of uvicorn's grace period after which what is left is answered 503; then there is time to send that.
+_ANSWERED_SHARE = 0.9
+# So long the requests of clients that are cut need to end by themselves.
+_CUT_SECONDS = 0.1
+
 
 def attend_server(app: FastAPI, settings: Settings) -> Server | None:
-    """Let SIGTERM drain the server that runs this application, and give the headers of its requests a time limit.
+    """Let SIGTERM drain the server that runs this application, and give its connections their limits.
 
     When SIGTERM comes, the state's `is_draining` is set. Under a server other than uvicorn nothing happens.
 
@@ -32,13 +38,28 @@ def attend_server(app: FastAPI, settings: Settings) -> Server | None:
         return None
     # An operator may have chosen another protocol, such as --http h11.
     if server.config.http_protocol_class is HttpToolsProtocol:
-        HeaderTimeoutProtocol.limit_seconds = settings.request_seconds
-        server.config.http_protocol_class = HeaderTimeoutProtocol
+        LimitedProtocol.settings = settings
+        server.config.http_protocol_class = LimitedProtocol
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
         # The server's own handler would let the signal end the process, which then does not exit with 0.
         server.should_exit = True
+        if server.config.timeout_graceful_shutdown is not None:
+            loop.call_later(_ANSWERED_SHARE * server.config.timeout_graceful_shutdown, give_up)
+
+    def give_up() -> None:
+        if server.server_state.tasks:
+            logger.warning("No time left for %d requests.", len(server.server_state.tasks))
+        for connection in list(server.server_state.connections):
+            if isinstance(connection, LimitedProtocol):
+                connection.cut_if_unread()
+        loop.call_later(_CUT_SECONDS, cancel)
+
+    def cancel() -> None:
+        # The limits answer 503 for a request that is cancelled.
+        for task in list(server.server_state.tasks):
+            task.cancel()
 
     def begin_to_drain() -> None:
         state = get_state(app)

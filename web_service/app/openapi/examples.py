@@ -12,7 +12,7 @@ from typing import Any
 from app.errors.handlers import Refusable, describe_error, get_status
 from app.errors.paths import is_open_inference
 from app.errors.refusals import FEWER_IMAGES, ROW_IN_SHORT, SMALLER_PICTURE, SMALLER_ROW, ServiceError
-from app.requests.body import JSON, refuse_type
+from app.requests.body import JSON, refuse_type, refuse_values
 from app.requests.images import BATCH_IN_SHORT, BATCH_TYPES
 from app.requests.picture import IMAGE_IN_SHORT, PICTURE_TYPES, TEXT_IN_SHORT
 from app.requests.tensors import REQUEST_IN_SHORT, refuse_tensors
@@ -37,6 +37,7 @@ def _list_row_errors(settings: Settings) -> list[Refusable]:
         ServiceError("body_too_large", limit_bytes=settings.max_body_bytes, hint=SMALLER_ROW),
         refuse_type("text/plain", (JSON,)),
         *_COMPRESSED,
+        refuse_values(1),
         *(PixelError(**one) for one in _WRONG_CONTENT["/predict"]),
         _FAULT,
     ]
@@ -50,6 +51,7 @@ def _list_batch_errors(settings: Settings) -> list[Refusable]:
         _stop_being_json(13, BATCH_IN_SHORT),
         ServiceError("invalid_text", position=0),
         *(PixelError(**one) for one in _WRONG_CONTENT["/predict/batch"]),
+        refuse_values(settings.max_batch_images),
         _send_no_images(settings),
         _FAULT,
     ]
@@ -77,6 +79,7 @@ def _list_inference_errors(settings: Settings) -> list[Refusable]:
         refuse_tensors("inputs []", "one, named pixels"),
         ServiceError("body_too_large", limit_bytes=settings.max_batch_body_bytes, hint=FEWER_IMAGES),
         *_COMPRESSED,
+        refuse_values(settings.max_batch_images),
         _send_no_images(settings),
         _FAULT,
     ]

@@ -52,9 +52,10 @@ async def compute_in_thread(request: Request, compute: Callable[[], Computed]) -
     """Compute in a worker thread, one request after the other: memory is needed once, and the event loop goes on.
 
     Raises:
+        ServiceError: If its turn does not come in time.
         starlette.requests.ClientDisconnect: If the client went away while others were computed.
     """
-    async with get_state(request.app).worker_thread:
+    async with get_state(request.app).worker_lane.take_turn():
         if await request.is_disconnected():
             raise ClientDisconnect
         return await to_thread.run_sync(compute)

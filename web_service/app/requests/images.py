@@ -12,14 +12,14 @@ from digits.errors import PixelError
 BATCH_IN_SHORT = '{"images": [[784 numbers], ...]}'
 
 
-def parse_json_images(body: bytes | bytearray) -> Pixels:
+def parse_json_images(body: bytes | bytearray, max_images: int) -> Pixels:
     """Parse `{"images": [...]}` to pixels, uint8 or float32 `(n, 784)`, 0-255.
 
     Raises:
-        ServiceError: If the body is not JSON.
+        ServiceError: If the body is not JSON, or has far more values than so many images.
         PixelError: If the JSON is no object with images, or an image is wrong.
     """
-    content = parse_json(body, BATCH_IN_SHORT)
+    content = parse_json(body, BATCH_IN_SHORT, max_images)
     if not isinstance(content, dict) or "images" not in content:
         raise PixelError(
             "Received JSON without images, expected one object with them.",
@@ -51,17 +51,19 @@ def parse_csv_images(body: bytes | bytearray) -> Pixels:
         raise ServiceError("invalid_text", position=error.start) from error
 
 
-_PARSERS: dict[str, Callable[[bytearray], Pixels]] = {
+_PARSERS: dict[str, Callable[[bytearray, int], Pixels]] = {
     JSON: parse_json_images,
-    "application/octet-stream": unpack_images,
-    "text/csv": parse_csv_images,
+    "application/octet-stream": lambda body, max_images: unpack_images(body),
+    "text/csv": lambda body, max_images: parse_csv_images(body),
 }
 BATCH_TYPES = tuple(_PARSERS)
 """The content types that can be read into images."""
 
 
-def choose_parser(content_type: str | None) -> Callable[[bytearray], Pixels]:
+def choose_parser(content_type: str | None) -> Callable[[bytearray, int], Pixels]:
     """Return the function that parses a body of this type to pixels, uint8 or float32 `(n, 784)`, 0-255.
+
+    It takes the body, and the most images that are allowed.
 
     Raises:
         ServiceError: If no function does.

@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from app.errors.refusals import ServiceError
+from app.errors.refusals import FEWER_IMAGES, ServiceError
 from app.prediction.reading import Pixels
 from app.requests.body import parse_json
 from digits.data.images import NUM_CLASSES, NUM_PIXELS, SIZE
@@ -45,8 +45,9 @@ class Inference:
         outputs: The outputs that the client wants, in order, and whether it wants each as bytes; empty before `parse`.
     """
 
-    def __init__(self, body: bytes | bytearray, header_length: str | None) -> None:
+    def __init__(self, body: bytes | bytearray, header_length: str | None, max_images: int) -> None:
         self._body = body
+        self._max_images = max_images
         self._header_length = header_length
         self.id: str | None = None
         self.outputs: dict[str, bool] = {}
@@ -62,7 +63,7 @@ class Inference:
             PixelError: If a pixel is wrong.
         """
         header_length = _parse_header_length(self._header_length, len(self._body))
-        content = parse_json(self._body[:header_length], REQUEST_IN_SHORT)
+        content = parse_json(self._body[:header_length], REQUEST_IN_SHORT, self._max_images)
         if not isinstance(content, dict):
             raise refuse_tensors("JSON that is no object", f"an object, as {REQUEST_IN_SHORT}")
         self.id = _get(content, "id", str, "the request", None)
@@ -71,7 +72,7 @@ class Inference:
         if len(inputs) != 1 or not isinstance(inputs[0], dict) or inputs[0].get("name") != INPUT_NAME:
             names = [str(one.get("name"))[:_CHARS_SHOWN] if isinstance(one, dict) else "?" for one in inputs[:5]]
             raise refuse_tensors(f"inputs {names}", f"one, named {INPUT_NAME}")
-        return _parse_input(inputs[0], memoryview(self._body)[header_length:])
+        return _parse_input(inputs[0], memoryview(self._body)[header_length:], self._max_images)
 
     def pack(self, model: str, probabilities: NDArray[np.float32]) -> tuple[bytes, int | None]:
         """Return the answer's body, and the length of its JSON in bytes if tensors as bytes follow it.
@@ -120,10 +121,13 @@ def _parse_outputs(content: Mapping[str, Any]) -> dict[str, bool]:
     return outputs
 
 
-def _parse_input(tensor: Mapping[str, Any], blob: memoryview) -> Pixels:
+def _parse_input(tensor: Mapping[str, Any], blob: memoryview, max_images: int) -> Pixels:
     shape, datatype = _get(tensor, "shape", list, INPUT_NAME), _get(tensor, "datatype", str, INPUT_NAME)
     if not all(type(size) is int and size >= 0 for size in shape) or shape[1:] not in ([NUM_PIXELS], [SIZE, SIZE]):
         raise refuse_tensors(f"shape {str(shape)[:_CHARS_SHOWN]} for {INPUT_NAME}", INPUT_SHAPES)
+    # Numbers of one byte would be brought to four before the images are counted.
+    if shape[0] > max_images:
+        raise ServiceError("wrong_batch_size", num_images=shape[0], limit=max_images, hint=FEWER_IMAGES)
     if datatype not in DTYPES:
         raise refuse_tensors(f"datatype {datatype[:_CHARS_SHOWN]} for {INPUT_NAME}", ", ".join(DTYPES))
     parameters = _get(tensor, "parameters", dict, INPUT_NAME, {})

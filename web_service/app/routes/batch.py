@@ -24,6 +24,6 @@ async def predict_batch(request: Request) -> Response:
     parse = choose_parser(request.headers.get("content-type"))
     state = get_state(request.app)
     body = await read_body(request, state.settings.max_batch_body_bytes, FEWER_IMAGES)
-    reading = await read_images(request, len(body), partial(parse, body))
+    reading = await read_images(request, len(body), partial(parse, body, state.settings.max_batch_images))
     predictions = [describe_digit(*one) for one in zip(reading.probabilities, reading.reasons, strict=True)]
     return answer_json({"predictions": predictions, "model": state.classifier.artifact.version})

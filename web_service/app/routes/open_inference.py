@@ -72,8 +72,9 @@ async def report_model_readiness(request: Request) -> Response:
 )
 async def infer(request: Request) -> Response:
     """Send pixels 0-255 as the tensor `pixels`, get the tensors `probabilities` and `digit`."""
-    body = await read_body(request, get_state(request.app).settings.max_batch_body_bytes, FEWER_IMAGES)
-    inference = Inference(body, request.headers.get("inference-header-content-length"))
+    settings = get_state(request.app).settings
+    body = await read_body(request, settings.max_batch_body_bytes, FEWER_IMAGES)
+    inference = Inference(body, request.headers.get("inference-header-content-length"), settings.max_batch_images)
     reading = await read_images(request, len(body), inference.parse)
     content, header_length = inference.pack(MODEL_NAME, reading.probabilities)
     if header_length is None:

@@ -1,4 +1,4 @@
-"""`GET /`: the drawing page, whose files all come from this service."""
+"""`GET /`, the drawing page, and `GET /docs`, the API to try out. All their files come from this service."""
 
 import os
 from pathlib import Path
@@ -8,10 +8,13 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 _FOLDER = Path(__file__).parents[1] / "static"
+_NOTHING_ELSE = "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+# Swagger UI has small pictures in its style sheet, and makes its page from text.
+_DOCS_POLICY = f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; {_NOTHING_ELSE}"
 _HEADERS = {
     # The page may load only what is named here, nothing inline and nothing from elsewhere. No other page may frame it.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    f"{_NOTHING_ELSE}; "
     "require-trusted-types-for 'script'; trusted-types 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -36,7 +39,8 @@ class PageFiles(StaticFiles):
 
 
 router = APIRouter()
-files = PageFiles(directory=_FOLDER, check_dir=False)
+# Swagger UI is the only thing that the package holds beside its own code, which is not imported.
+files = PageFiles(directory=_FOLDER, packages=[("fastapi_swagger", "resources")], check_dir=False)
 
 
 @router.get(
@@ -49,3 +53,11 @@ files = PageFiles(directory=_FOLDER, check_dir=False)
 async def show_page(request: Request) -> Response:
     """Draw digits, drop or choose photos of them, and see how they are read."""
     return await files.get_response("index.html", request.scope)
+
+
+@router.get("/docs", include_in_schema=False)
+async def show_docs(request: Request) -> Response:
+    """Show the OpenAPI document."""
+    response = await files.get_response("docs.html", request.scope)
+    response.headers["Content-Security-Policy"] = _DOCS_POLICY
+    return response
