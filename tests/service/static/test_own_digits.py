@@ -9,6 +9,7 @@ import keras
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from digits.training.own_digits import read_folder
 from tests.service.drawing_page import expect_digit, hear, paint_page, paint_photo, press
 from tests.service.pen import write
 from tests.service.server import Server
@@ -60,7 +61,7 @@ def test_a_drawing_is_kept_under_the_label_that_the_person_gives(page: Page, tmp
     assert "POST" not in sent
 
 
-def test_the_download_is_a_folder_that_keras_reads(page: Page, tmp_path: Path) -> None:
+def test_the_download_is_a_folder_that_keras_and_training_read(page: Page, tmp_path: Path) -> None:
     for digit, label in ((7, 2), (1, 9)):
         write(page, digit)
         expect_digit(page, digit)
@@ -75,6 +76,7 @@ def test_the_download_is_a_folder_that_keras_reads(page: Page, tmp_path: Path) -
     images, labels = next(iter(data))
     assert data.class_names == [str(label) for label in range(10)]
     assert labels.numpy().tolist() == [2, 9]
+    assert read_folder(tmp_path / "digits").labels.tolist() == [2, 9]
     # Dark on white, as it was drawn.
     assert images.numpy()[:, 0, 0].min() > 250
     assert images.numpy().min() < 50
