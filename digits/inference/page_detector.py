@@ -20,6 +20,8 @@ from digits.inference.onnx_session import Predict, open_graph
 from digits.preprocessing.page_map import CENTRE, CLASSES, INK, NUM_CHANNELS, SIZES, STRIDE, to_pixels
 
 _COARSEST, _COARSE, _USUAL, _FINE = 192, 384, 768, 1536  # Pixels of the longer side.
+SURE = 0.45
+"""The least mean score of a line's digits; the grain of a floor has less."""
 _SMALL = 18  # Where digits are lower in the usual look, a finer one follows; pixels.
 _OVERLAP = 96  # Tiles of a fine look share so many pixels, in which every digit is whole in one of them.
 _LARGE = 110  # Digits above this height, in pixels of a look, are seen better in a coarser one.
@@ -95,7 +97,8 @@ def find_digits(drawing: NDArray[np.uint8], detector: PageDetector) -> FoundDigi
     """Find the digits of a drawing, uint8 `(height, width)`, luminance."""
     found = _keep_surest([_find_at(drawing, side, detector) for side in (_COARSEST, _COARSE, _USUAL)])
     longer = max(drawing.shape)
-    is_small = not len(found) or float(np.median(found.sizes[:, 1])) * _USUAL / longer < _SMALL
+    sure = found.take(np.flatnonzero(found.scores >= SURE))
+    is_small = not len(sure) or float(np.median(sure.sizes[:, 1])) * _USUAL / longer < _SMALL
     if is_small and longer > _USUAL:
         found = _keep_surest([found, _find_at(drawing, _FINE, detector)])
     return found

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from digits.inference.classifier import Classifier
 from digits.inference.line_reader import LineReader, ReadDigit, read_ink, read_number, spell_number
 from digits.inference.page_detector import (
+    SURE,
     FoundDigits,
     PageDetector,
     find_digits,
@@ -29,12 +30,15 @@ from digits.preprocessing.binarise import extract_ink
 
 Orientation = Literal[0, 90, 180, 270]
 _ORIENTATIONS: tuple[Orientation, ...] = (0, 270, 180, 90)  # Clockwise, by the quarter turns counterclockwise.
-_CLEARLY = 1.4  # The picture is turned if a glance at it tells so many times as many digits then,
-_LEAST_GLANCE = 1.5  # and at least so many.
+_LEAST_GLANCE = 1.5  # The picture is turned if a glance tells more digits then, and at least so many,
+_CLEARLY = 1.5  # and its lines have so many times the agreement.
 _TOO_SMALL = 7.0  # Pixels: lower digits cannot be read.
 _DISAGREED = 1e-4  # What a look agrees that counts other digits.
-_TRUSTED = 0.25  # A line is accepted from this trust on.
-_LEAST_SCORE = 0.45  # The mean score of a line's digits; the grain of a floor has less.
+_AGREED = 0.25  # At this agreement or above, the first reading stands.
+# Of 720 made-up lines of training digits that were read right, 94 % have this confidence and this agreement; of 47 that
+# were read wrong, 34 %.
+_ACCEPTED, _LEAST_AGREEMENT = 0.93, 0.1
+_CERTAIN = 0.8  # If every line has this agreement, the picture is not looked at from its other sides.
 _SIDE = 512  # Ink is searched on a picture of so many pixels.
 EmptyReason = Literal["blank", "no_digits", "too_small"]
 Corners = NDArray[np.float64]
@@ -48,19 +52,24 @@ class ReadLine:
         digits: From left to right; at least one.
         box: Left, top, width and height, in pixels of the page, before it is turned by `angle` about its middle.
         angle: The line's slope in degrees, positive if it falls to the right.
-        trust: How far the line can be relied on, in [0, 1]: how sure two networks are of its least certain digit, and
-            how far the page network agrees.
+        agreement: How far the page network names the same digits, in [0, 1]; 1 where it was not asked.
     """
 
     digits: list[ReadDigit]
     box: Box
     angle: float
-    trust: float
+    agreement: float
+
+    @property
+    def confidence(self) -> float:
+        """The confidence of the least certain digit."""
+        return min(float(one.probabilities.max()) for one in self.digits)
 
     @property
     def accepted(self) -> bool:
         """Whether the whole line may be relied on."""
-        return self.trust >= _TRUSTED
+        is_certain = self.confidence >= _ACCEPTED and self.agreement >= _LEAST_AGREEMENT
+        return is_certain and all(one.reason is None for one in self.digits)
 
     @property
     def number(self) -> str:
@@ -101,27 +110,29 @@ def read_page(drawing: NDArray[np.uint8], reader: PageReader) -> PageReading:
         reader: The networks.
     """
     page = _read_upright(drawing, reader)
-    if page.reason in ("blank", "too_small") or (page.lines and all(line.accepted for line in page.lines)):
+    if page.reason in ("blank", "too_small") or (page.lines and all(line.agreement >= _CERTAIN for line in page.lines)):
         return page
     # The picture may lie on its side, or stand on its head.
     glances = [glance(np.rot90(drawing, turns), reader.detector) for turns in range(4)]
     turns = int(np.argmax(glances))
-    if not turns or glances[turns] < max(_CLEARLY * glances[0], _LEAST_GLANCE):
+    if not turns or glances[turns] < _LEAST_GLANCE:
         return page
     turned = _read_upright(np.ascontiguousarray(np.rot90(drawing, turns)), reader)
-    if not turned.lines:
+    if _sum_agreement(turned) <= _CLEARLY * _sum_agreement(page):
         return page
     lines = [_turn_back(line, turns, drawing.shape) for line in turned.lines]
     return PageReading(lines, None, _ORIENTATIONS[turns])
+
+
+def _sum_agreement(page: PageReading) -> float:
+    return sum(line.agreement * len(line.digits) for line in page.lines)
 
 
 def _read_upright(drawing: NDArray[np.uint8], reader: PageReader) -> PageReading:
     found = find_digits(drawing, reader.detector)
     grouped = [found.take(np.array(line)) for line in group_lines(found)]
     large = [line for line in grouped if float(np.median(line.sizes[:, 1])) >= _TOO_SMALL]
-    sure = [line for line in large if float(line.scores.mean()) >= _LEAST_SCORE]
-    if not sure and len(large) == 1:
-        sure = large
+    sure = [line for line in large if float(line.scores.mean()) >= SURE]
     is_alone = len(sure) == 1
     read = [_read_line(drawing, digits, reader, is_alone=is_alone) for digits in sure]
     lines = [line for line in read if line is not None]
@@ -158,9 +169,7 @@ def read_line(drawing: NDArray[np.uint8], reader: PageReader) -> PageReading:
     digits = read_number(drawing, reader.line_reader, reader.classifier)
     if not spell_number(digits):
         return PageReading([], "no_digits" if digits else "blank", 0)
-    least = min(float(one.probabilities.max()) for one in digits)
-    trust = least if all(one.reason is None for one in digits) else 0.0
-    return PageReading([ReadLine(digits, _surround(digits), 0.0, trust)], None, 0)
+    return PageReading([ReadLine(digits, _surround(digits), 0.0, 1.0)], None, 0)
 
 
 def _surround(digits: Sequence[ReadDigit]) -> Box:
@@ -179,19 +188,19 @@ def _read_line(
     named = [found.probabilities, marks.probabilities[np.argsort(marks.middles[:, 0])]]
     contrast = measure_contrast(strip.picture, measure_ink(seen))
     digits = read_ink(contrast, reader.line_reader, reader.classifier)
-    trust = _measure_trust(digits, named)
+    agreement = _measure_agreement(digits, named)
     placed = [replace(one, box=_bound(_find_corners(strip, one.box), drawing.shape)) for one in digits]
     box, angle = _fit_box(_find_corners(strip, _surround(digits))) if digits else ((0, 0, 1, 1), 0.0)
-    if is_alone and trust < _TRUSTED:
+    if is_alone and agreement < _AGREED:
         # The rules for a picture of one line see what the network may have missed.
         others = read_number(drawing, reader.line_reader, reader.classifier)
-        if (other_trust := _measure_trust(others, named)) > trust:
-            placed, trust, box, angle = others, other_trust, _surround(others), 0.0
-    return ReadLine(placed, box, angle, trust) if spell_number(placed) else None
+        if (others_agreement := _measure_agreement(others, named)) > agreement:
+            placed, agreement, box, angle = others, others_agreement, _surround(others), 0.0
+    return ReadLine(placed, box, angle, agreement) if spell_number(placed) else None
 
 
-def _measure_trust(digits: Sequence[ReadDigit], named: Sequence[NDArray[np.floating]]) -> float:
-    """Return how far a line can be relied on, in [0, 1].
+def _measure_agreement(digits: Sequence[ReadDigit], named: Sequence[NDArray[np.floating]]) -> float:
+    """Return how far two networks and the page network agree on a line, in [0, 1].
 
     Args:
         digits: The line as two networks read it.

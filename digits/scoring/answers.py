@@ -144,7 +144,7 @@ def _describe_line(line: ReadLine, index: int, scale: int) -> dict[str, Any]:
         "number": line.number,
         **{name: side * scale for name, side in zip(_BOX, line.box, strict=True)},
         "angle": line.angle,
-        "confidence": min(float(one.probabilities.max()) for one in line.digits),
+        "confidence": line.confidence,
         "reason": None if line.accepted else "ambiguous",
     }
 

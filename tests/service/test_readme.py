@@ -68,6 +68,7 @@ def test_api_lists_every_setting_with_its_default(name: str) -> None:
     default: Any = Settings.model_fields[name].default
     shown = "none" if default in (None, ()) else str(default)
     paths = {"model_path": "models/digits.h5", "line_model_path": "models/lines.h5"}
+    paths["page_model_path"] = "models/pages.h5"
     assert row[1].strip("`") == paths.get(name, shown)
 
 

@@ -16,6 +16,7 @@ from digits.inference.page_detector import load_page_detector
 from digits.inference.page_reader import PageReader, PageReading, read_line, read_page
 from digits.synthesis.centre_lines import find_centre_lines
 from tests.conftest import ROOT
+from tests.service.doubtful import paint_doubtful_line
 from tests.wordings import wording
 
 Sheet = NDArray[np.uint8]
@@ -199,12 +200,9 @@ def test_read_page_accepts_plain_lines(small_digits: LabelledImages) -> None:
     assert sum(accepted) >= 5
 
 
-def test_read_page_does_not_accept_a_doubtful_line(small_digits: LabelledImages) -> None:
-    sheet, _ = write(small_digits, [slice(0, 5)])
-    crossed = Image.fromarray(sheet)
-    ImageDraw.Draw(crossed).line((180, 90, 240, 150), fill=INK, width=7)
-    ImageDraw.Draw(crossed).line((180, 150, 240, 90), fill=INK, width=7)
-    assert not any(line.accepted for line in read(np.asarray(crossed)).lines)
+def test_read_line_does_not_accept_a_doubtful_line() -> None:
+    (line,) = read_line(np.asarray(paint_doubtful_line()), load_reader()).lines
+    assert (len(line.digits), line.accepted) == (3, False)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (28, 28), (5, 900), (900, 5), (400, 1200)])
@@ -216,7 +214,7 @@ def test_read_page_blank(shape: tuple[int, int], level: int) -> None:
 
 def test_read_page_without_digits() -> None:
     sheet = Image.new("L", (500, 400), PAPER)
-    ImageDraw.Draw(sheet).text((40, 60), "Not a number", fill=30, font_size=60)
+    ImageDraw.Draw(sheet).rectangle((60, 80, 440, 320), outline=30, width=6)
     page = read(np.asarray(sheet))
     assert (page.lines, page.reason) == ([], "no_digits")
 

@@ -11,7 +11,7 @@ MODEL = ROOT / "models" / "digits.h5"
 def test_model_is_named_as_in_its_predictions(server: Server) -> None:
     answer = server.request("GET", "/model")
     assert answer.status == 200
-    assert list(answer.json) == ["model", "sha256", "provenance", "accuracy", "lines"]
+    assert list(answer.json) == ["model", "sha256", "provenance", "accuracy", "lines", "pages"]
     assert answer.json["model"] == server.request("GET", "/readyz").json["model"]
 
 
@@ -31,6 +31,8 @@ def test_model_tells_of_the_one_that_reads_lines(server: Server) -> None:
     lines = server.request("GET", "/model").json["lines"]
     assert lines["sha256"] == hashlib.sha256((ROOT / "models" / "lines.h5").read_bytes()).hexdigest()
     assert lines["model"] == lines["sha256"][:12]
+    pages = server.request("GET", "/model").json["pages"]
+    assert pages["sha256"] == hashlib.sha256((ROOT / "models" / "pages.h5").read_bytes()).hexdigest()
     assert "lines_read" in lines["provenance"]
 
 

@@ -165,15 +165,42 @@ def test_number_is_read_from_left_to_right_with_boxes(server: Server, sheet: Ima
     wide.paste(sheet, (0, 0))
     wide.paste(sheet, (400, 0))
     answer = post(server, encode(wide), SEVERAL)
-    assert list(answer.json) == ["number", "digits", "model"]
+    assert list(answer.json) == ["number", "digits", "lines", "reason", "orientation", "model"]
+    assert (answer.json["reason"], answer.json["orientation"]) == (None, 0)
     assert answer.json["number"] == "11"
     assert answer.json["model"] == server.request("GET", "/model").json["lines"]["model"]
-    assert [list(one) for one in answer.json["digits"]] == [["digit", "confidence", "accepted", "reason", "box"]] * 2
+    assert [list(one) for one in answer.json["digits"]] == [
+        ["digit", "confidence", "accepted", "reason", "box", "line"]
+    ] * 2
     (left, top, width, height), (left2, *rest) = (one["box"] for one in answer.json["digits"])
     assert (left2, rest) == (pytest.approx(left + 400, abs=2), pytest.approx([top, width, height], abs=2))
     dark = np.argwhere(np.asarray(sheet) < 128)
     assert (top, left) == pytest.approx(dark.min(axis=0), abs=6)
     assert (top + height, left + width) == pytest.approx(dark.max(axis=0), abs=6)
+
+
+def test_page_is_read_line_by_line(server: Server, sheet: Image.Image) -> None:
+    page = Image.new("L", (800, 600), 255)
+    for place in ((0, 0), (400, 0), (200, 300)):
+        page.paste(sheet, place)
+    answer = post(server, encode(page), SEVERAL).json
+    assert answer["number"] == "11\n1"
+    assert [line["number"] for line in answer["lines"]] == ["11", "1"]
+    assert [one["line"] for one in answer["digits"]] == [0, 0, 1]
+    assert answer["digits"] == [one for line in answer["lines"] for one in line["digits"]]
+    assert list(answer["lines"][0]) == ["number", "box", "angle", "accepted", "digits"]
+    left, top, width, height = answer["lines"][0]["box"]
+    assert (left < 300, left + width > 500, top + height < 300) == (True, True, True)
+
+
+def test_page_told_to_be_one_line_is_read_as_one(server: Server, sheet: Image.Image) -> None:
+    answer = post(server, encode(sheet), f"{SEVERAL}?lines=1").json
+    assert (answer["number"], len(answer["lines"])) == ("1", 1)
+
+
+def test_page_without_a_digit_says_why(server: Server) -> None:
+    answer = post(server, encode(Image.new("L", (300, 200), 250)), SEVERAL).json
+    assert (answer["lines"], answer["number"], answer["reason"]) == ([], "", "blank")
 
 
 def test_number_has_boxes_in_the_pixels_of_a_picture_that_was_reduced(server: Server, sheet: Image.Image) -> None:
@@ -236,7 +263,7 @@ def test_a_single_image_is_answered_while_photos_are_read(server: Server, row: d
 
 
 def test_read_keeps_a_doubtful_digit_in_the_number(server: Server) -> None:
-    answer = post(server, encode(paint_doubtful_line()), SEVERAL).json
+    answer = post(server, encode(paint_doubtful_line()), f"{SEVERAL}?lines=1").json
     assert [one["reason"] for one in answer["digits"]] == [None, "ambiguous", None]
     assert answer["number"] == "".join(str(one["digit"]) for one in answer["digits"])
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from functools import partial
 from time import perf_counter
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from numpy.typing import NDArray
 
 from app.errors.refusals import SMALLER_PICTURE
@@ -25,9 +25,14 @@ from digits.inference.line_reader import ReadDigit
 from digits.inference.page_reader import PageReader, PageReading, ReadLine, read_line, read_page
 
 router = APIRouter()
-AllAtOnce = Annotated[
-    Literal["1"] | None, Query(description="1: all digits of the picture are one line, and none is searched for.")
-]
+# FastAPI's own check of a parameter would bring its own shape of errors.
+_ONE_LINE = {
+    "name": "lines",
+    "in": "query",
+    "required": False,
+    "description": "1: all digits of the picture are one line, and no line is searched for.",
+    "schema": {"type": "string", "enum": ["1"]},
+}
 
 
 @router.post(
@@ -49,8 +54,13 @@ async def predict_image(request: Request) -> Response:
     return answer_json({**answer, "image": image, "model": state.classifier.artifact.version})
 
 
-@router.post("/read", summary="Read a number from a drawing or photo", responses={200: {"model": NumberReading}})
-async def read_several(request: Request, lines: AllAtOnce = None) -> Response:
+@router.post(
+    "/read",
+    summary="Read a page from a drawing or photo",
+    responses={200: {"model": NumberReading}},
+    openapi_extra={"parameters": [_ONE_LINE]},
+)
+async def read_several(request: Request) -> Response:
     """Send a picture of a page, and get the numbers on it, line by line.
 
     Digits may touch, stand in cells or on printed paper, and slope; stops, commas, dashes and letters are passed over.
@@ -59,7 +69,7 @@ async def read_several(request: Request, lines: AllAtOnce = None) -> Response:
     """
     state = get_state(request.app)
     decode = await _receive_picture(request, state)
-    read = read_page if lines is None else read_line
+    read = read_line if request.query_params.get("lines") == "1" else read_page
     answer, reading = await compute_in_thread(request, partial(_read_page, state, decode, read))
     request.scope["observation"].reading = reading
     return answer_json({**answer, "model": state.line_reader.artifact.version})
