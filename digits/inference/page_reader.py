@@ -30,8 +30,11 @@ from digits.preprocessing.binarise import extract_ink
 
 Orientation = Literal[0, 90, 180, 270]
 _ORIENTATIONS: tuple[Orientation, ...] = (0, 270, 180, 90)  # Clockwise, by the quarter turns counterclockwise.
-_LEAST_GLANCE = 1.5  # The picture is turned if a glance tells more digits then, and at least so many,
-_CLEARLY = 1.5  # and its lines have so many times the agreement.
+_MORE, _LEAST_GLANCE = (
+    1.1,
+    1.5,
+)  # The picture is turned if a glance tells so many times as many digits then, and so many,
+_CLEARLY = 3.0  # and its lines have so many times the agreement.
 _TOO_SMALL = 7.0  # Pixels: lower digits cannot be read.
 _DISAGREED = 1e-4  # What a look agrees that counts other digits.
 _AGREED = 0.25  # At this agreement or above, the first reading stands.
@@ -115,7 +118,7 @@ def read_page(drawing: NDArray[np.uint8], reader: PageReader) -> PageReading:
     # The picture may lie on its side, or stand on its head.
     glances = [glance(np.rot90(drawing, turns), reader.detector) for turns in range(4)]
     turns = int(np.argmax(glances))
-    if not turns or glances[turns] < _LEAST_GLANCE:
+    if glances[turns] < max(_MORE * glances[0], _LEAST_GLANCE):
         return page
     turned = _read_upright(np.ascontiguousarray(np.rot90(drawing, turns)), reader)
     if _sum_agreement(turned) <= _CLEARLY * _sum_agreement(page):
@@ -133,9 +136,9 @@ def _read_upright(drawing: NDArray[np.uint8], reader: PageReader) -> PageReading
     grouped = [found.take(np.array(line)) for line in group_lines(found)]
     large = [line for line in grouped if float(np.median(line.sizes[:, 1])) >= _TOO_SMALL]
     sure = [line for line in large if float(line.scores.mean()) >= SURE]
-    is_alone = len(sure) == 1
-    read = [_read_line(drawing, digits, reader, is_alone=is_alone) for digits in sure]
-    lines = [line for line in read if line is not None]
+    likely = sure or (large if len(large) == 1 else [])
+    read = [_read_line(drawing, digits, reader, is_alone=len(likely) == 1) for digits in likely]
+    lines = [line for line in read if line is not None and (sure or line.confidence >= _ACCEPTED)]
     if lines:
         return PageReading(lines, None, 0)
     if grouped and not large:
