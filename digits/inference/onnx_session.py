@@ -23,6 +23,8 @@ def open_graph(
     num_threads: int = 1,
     input_shape: tuple[int | None, ...] = BATCH_SHAPE,
     output_shape: tuple[int | None, ...] = (NUM_CLASSES,),
+    *,
+    frees_memory: bool = False,
 ) -> Predict:
     """Turn an ONNX graph into a function.
 
@@ -31,6 +33,7 @@ def open_graph(
         num_threads: Threads for one call.
         input_shape: The shape of one of the batch; None stands for any size.
         output_shape: The same of the output.
+        frees_memory: Give back after each call what a large input took. It costs a call some time.
 
     Raises:
         ArtifactError: If it is no ONNX graph from float `(n, *input_shape)` to float `(n, *output_shape)`.
@@ -59,9 +62,12 @@ def open_graph(
             f"(n, {_name(output_shape)}). Train anew."
         )
     input_name, output_names = inputs[0].name, [outputs[0].name]
+    run_options = onnxruntime.RunOptions()
+    if frees_memory:
+        run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
     def compute(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        answers: NDArray[np.float32] = session.run(output_names, {input_name: batch})[0]
+        answers: NDArray[np.float32] = session.run(output_names, {input_name: batch}, run_options)[0]
         return answers
 
     return compute

@@ -88,7 +88,7 @@ def load_page_detector(path: Path, num_threads: int = 1) -> PageDetector:
         raise ArtifactError(f"{path}: received a Keras file without a serving graph. Train one: `make train_pages`.")
     shapes = (None, None, 1), (None, None, NUM_CHANNELS)
     try:
-        return PageDetector(artifact, open_graph(artifact.serving_graph, num_threads, *shapes))
+        return PageDetector(artifact, open_graph(artifact.serving_graph, num_threads, *shapes, frees_memory=True))
     except ArtifactError as error:
         raise ArtifactError(f"{path}: {error}") from error
 

@@ -144,12 +144,12 @@ def test_predict_of_32_at_once_answers_each_its_own(server: Server, row: dict[st
     assert len(set(at_once)) == 32
 
 
-def test_service_of_rows_stays_under_150_megabytes(tmp_path: Path, row: dict[str, Any]) -> None:
+def test_service_of_rows_stays_under_165_megabytes(tmp_path: Path, row: dict[str, Any]) -> None:
     """One of its own: large pictures, which others have been shown, leave their memory behind."""
     with serve(tmp_path) as server:
         for _ in range(100):
             server.post(row)
-        assert psutil.Process(server.process.pid).memory_info().rss < 150 * MEGABYTE
+        assert psutil.Process(server.process.pid).memory_info().rss < 165 * MEGABYTE
 
 
 def test_service_predicts_where_training_libraries_cannot_be_imported(
