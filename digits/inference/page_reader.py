@@ -30,10 +30,8 @@ from digits.preprocessing.binarise import extract_ink
 
 Orientation = Literal[0, 90, 180, 270]
 _ORIENTATIONS: tuple[Orientation, ...] = (0, 270, 180, 90)  # Clockwise, by the quarter turns counterclockwise.
-_MORE, _LEAST_GLANCE = (
-    1.1,
-    1.5,
-)  # The picture is turned if a glance tells so many times as many digits then, and so many,
+_MORE = 1.1  # The picture is turned if a glance tells so many times as many digits then,
+_LEAST_GLANCE = 1.5  # and at least so many,
 _CLEARLY = 3.0  # and its lines have so many times the agreement.
 _TOO_SMALL = 7.0  # Pixels: lower digits cannot be read.
 _DISAGREED = 1e-4  # What a look agrees that counts other digits.
@@ -42,6 +40,7 @@ _AGREED = 0.25  # At this agreement or above, the first reading stands.
 # were read wrong, 34 %.
 _ACCEPTED, _LEAST_AGREEMENT = 0.93, 0.1
 _CERTAIN = 0.8  # If every line has this agreement, the picture is not looked at from its other sides.
+_MOST_LINES = 150  # A sheet of more is a texture; each line takes some 20 ms.
 _SIDE = 512  # Ink is searched on a picture of so many pixels.
 EmptyReason = Literal["blank", "no_digits", "too_small"]
 Corners = NDArray[np.float64]
@@ -136,7 +135,7 @@ def _read_upright(drawing: NDArray[np.uint8], reader: PageReader) -> PageReading
     grouped = [found.take(np.array(line)) for line in group_lines(found)]
     large = [line for line in grouped if float(np.median(line.sizes[:, 1])) >= _TOO_SMALL]
     sure = [line for line in large if float(line.scores.mean()) >= SURE]
-    likely = sure or (large if len(large) == 1 else [])
+    likely = (sure or (large if len(large) == 1 else []))[:_MOST_LINES]
     read = [_read_line(drawing, digits, reader, is_alone=len(likely) == 1) for digits in likely]
     lines = [line for line in read if line is not None and (sure or line.confidence >= _ACCEPTED)]
     if lines:
@@ -164,7 +163,8 @@ def _turn_box(box: Box, turns: int, shape: tuple[int, ...], *, is_turned: bool) 
         x, y = side - y, x
         if is_turned:
             width, height = height, width
-    return round(x - width / 2), round(y - height / 2), width, height
+    left, top = round(x - width / 2), round(y - height / 2)
+    return (max(left, 0), max(top, 0), width, height) if is_turned else (left, top, width, height)
 
 
 def read_line(drawing: NDArray[np.uint8], reader: PageReader) -> PageReading:
