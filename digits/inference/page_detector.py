@@ -1,6 +1,6 @@
 """Find the digits of a page with the page network (`digits.networks.page_detector`).
 
-The network looks at the page at two sizes, because it has learnt digits of 11 to 170 pixels. Each look sees some that
+The network looks at the page at three sizes, because it has learnt digits of 11 to 170 pixels. Each look sees some that
 the other misses.
 """
 

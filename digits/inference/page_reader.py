@@ -35,7 +35,6 @@ _LEAST_GLANCE = 1.5  # and at least so many,
 _CLEARLY = 3.0  # and its lines have so many times the agreement.
 _TOO_SMALL = 7.0  # Pixels: lower digits cannot be read.
 _DISAGREED = 1e-4  # What a look agrees that counts other digits.
-_AGREED = 0.25  # At this agreement or above, the first reading stands.
 # Of 720 made-up lines of training digits that were read right, 94 % have this confidence and this agreement; of 47 that
 # were read wrong, 34 %.
 _ACCEPTED, _LEAST_AGREEMENT = 0.93, 0.1
@@ -194,7 +193,7 @@ def _read_line(
     agreement = _measure_agreement(digits, named)
     placed = [replace(one, box=_bound(_find_corners(strip, one.box), drawing.shape)) for one in digits]
     box, angle = _fit_box(_find_corners(strip, _surround(digits))) if digits else ((0, 0, 1, 1), 0.0)
-    if is_alone and agreement < _AGREED:
+    if is_alone:
         # The rules for a picture of one line see what the network may have missed.
         others = read_number(drawing, reader.line_reader, reader.classifier)
         if (others_agreement := _measure_agreement(others, named)) > agreement:
