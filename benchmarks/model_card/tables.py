@@ -133,7 +133,8 @@ def make_page_reading(measured: Measured) -> str:
     for name, num in dict.fromkeys((row["row"], row["num"]) for row in lines):
         of_row = [found.get((name, reader)) for reader in readers]
         rows.append([name, num, *(f"{float(one['right_percent']):.1f}" if one else "-" for one in of_row)])
-    return make_table(["", "number", *(f"{reader} (%)" for reader in readers)], rows)
+    table = make_table(["", "number", *(f"{reader} (%)" for reader in readers)], rows)
+    return f"{table}\n\n{_say_of_what(join_versions(measured.line_version, measured.version), lines)}"
 
 
 def _say_minutes(provenance: dict[str, Any]) -> str:
