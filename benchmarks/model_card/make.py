@@ -17,7 +17,7 @@ from benchmarks import ROOT
 from benchmarks.model_card import tables as card_tables
 from benchmarks.model_card.pictures import save_pictures
 from benchmarks.model_card.tables import Measured
-from benchmarks.networks import LINES, PAGES, SHIPPED
+from benchmarks.networks import LINES, PAGES, SHIPPED, load_networks
 from benchmarks.results import read_rows
 from digits.data.dataset import read_labelled_images
 from digits.data.images import make_batch
@@ -87,7 +87,12 @@ def main() -> None:
     """Make pictures and tables."""
     measured = load_measured()
     pictures = save_pictures(
-        CARD.parent / "model-card", measured.images, measured.labels, measured.probabilities, measured.files
+        CARD.parent / "model-card",
+        measured.images,
+        measured.labels,
+        measured.probabilities,
+        measured.files,
+        load_networks().page_reader,
     )
     CARD.write_text(fill_card(CARD.read_text(), measured))
     print(f"Wrote {CARD.relative_to(ROOT)} and {', '.join(path.name for path in pictures)}.")

@@ -6,10 +6,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from benchmarks.reading.corruptions import CORRUPTIONS, corrupt
+from benchmarks.reading.page_photos import NUM_PAGES, PAGE_STYLES, compose_photos
 from benchmarks.results import Row
+from digits.data.dataset import LabelledImages
+from digits.inference.page_reader import PageReader, read_page
 from digits.training.metrics import NUM_CALIBRATION_BINS, measure_calibration_error
 from digits.training.palette import BLUE, GREY, ORANGE
 from digits.training.reports import draw_confusion_matrix, draw_misread_digits
@@ -23,6 +27,7 @@ def save_pictures(
     labels: NDArray[np.int64],
     probabilities: NDArray[np.float32],
     files: dict[str, list[Row]],
+    reader: PageReader,
 ) -> list[Path]:
     """Draw the pictures.
 
@@ -32,6 +37,7 @@ def save_pictures(
         labels: int64 `(n,)`, 0-9.
         probabilities: float32 `(n, 10)`, the model's.
         files: The lines of each benchmark's CSV by its name.
+        reader: The shipped networks that read a page.
 
     Returns:
         The files written.
@@ -41,6 +47,7 @@ def save_pictures(
         "misread.png": draw_misread_digits(images, labels, probabilities),
         "confusion.png": draw_confusion_matrix(labels, probabilities.argmax(axis=1)),
         "calibration.png": draw_calibration(labels, probabilities),
+        "pages.png": draw_pages(LabelledImages(images, labels, ""), reader),
         "corruptions.png": draw_corruptions(images[:DIGITS_IN_A_STRIP], files["robustness"]),
     }
     for name, figure in figures.items():
@@ -86,6 +93,30 @@ def draw_calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float3
 def _title_calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> str:
     error = measure_calibration_error(probabilities, labels)
     return f"Calibration on {len(labels):,} test digits: error {100 * error:.2f} %"
+
+
+def draw_pages(digits: LabelledImages, reader: PageReader) -> Figure:
+    """Draw made-up pages with what is read of them: the first of each kind, and the first two that are misread."""
+    right, wrong = [], []
+    for style in PAGE_STYLES:
+        pages = list(compose_photos(digits, style, NUM_PAGES, seed=1))
+        readings = [(drawing, numbers, read_page(drawing, reader)) for drawing, numbers in pages]
+        is_right = [[line.number for line in reading.lines] == numbers for _, numbers, reading in readings]
+        right.append(readings[is_right.index(True)])
+        wrong += [one for one, was_read in zip(readings, is_right, strict=True) if not was_read]
+    figure = _make_figure(11, 7)
+    figure.suptitle("Made-up pages of test digits: four that are read right, two that are not")
+    for axes, (drawing, numbers, reading) in zip(figure.subplots(2, 3).flat, [*right, *wrong[:2]], strict=True):
+        axes.imshow(drawing, cmap="gray", vmin=0, vmax=255)
+        for line in reading.lines:
+            left, top, width, height = line.box
+            colour = BLUE if line.number in numbers else ORANGE
+            axes.add_patch(
+                Rectangle((left, top), width, height, angle=line.angle, rotation_point="center", fill=False, ec=colour)
+            )
+            axes.text(left, top, line.number, color=colour, fontsize=8, va="bottom")
+        axes.axis("off")
+    return figure
 
 
 def draw_corruptions(images: NDArray[np.uint8], lines: list[Row]) -> Figure:

@@ -16,6 +16,8 @@ from PIL import Image, ImageDraw, ImageFilter
 from digits.data.dataset import LabelledImages
 from digits.data.images import MAX_PIXEL
 
+NUM_PAGES = 25
+"""Pages of each kind that are measured."""
 SHEET = 1400
 """Pixels of a sheet's longer side."""
 _CROP_LEVEL = 64

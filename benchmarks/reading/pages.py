@@ -31,7 +31,7 @@ from benchmarks import ROOT
 from benchmarks.networks import load_networks
 from benchmarks.reading.handwriting import compose_amounts
 from benchmarks.reading.lines import AMOUNTS, CHEQUES, STYLES, compose_lines, load_cheques
-from benchmarks.reading.page_photos import PAGE_STYLES, compose_photos
+from benchmarks.reading.page_photos import NUM_PAGES, PAGE_STYLES, compose_photos
 from benchmarks.results import write_rows
 from digits.data.dataset import LabelledImages, read_labelled_images
 from digits.data.image_file import decode_picture
@@ -39,7 +39,7 @@ from digits.inference.page_reader import read_page
 
 RESULTS = ROOT / "benchmarks/reading/pages.csv"
 PICTURES = ROOT.parent / "shared" / "pictures"
-NUM_PAGES, NUM_LINES = 25, 100
+NUM_LINES = 100
 _DEGREES = (2, 4, 6, 8, 10)
 _LONG = 8  # Lines of so many digits are turned.
 _MOST_STRANGERS = 3  # On a sheet of scattered digits, so many more may be found.

@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from digits.data.images import NUM_CLASSES, make_batch
-from digits.errors import ArtifactError
-from digits.inference.artifact import Artifact, read_artifact
+from digits.inference.artifact import Artifact
 from digits.inference.classifier import Classifier
 from digits.inference.ctc import decode
 from digits.inference.ensemble import combine_networks, read_without_doubt
-from digits.inference.onnx_session import Predict, open_graph
+from digits.inference.onnx_session import Predict, open_artifact
 from digits.inference.rejection import Reason, find_reasons
 from digits.inference.segmentation import STROKE_INK, Box, segment_ink
 from digits.preprocessing.binarise import Ink
@@ -80,14 +79,8 @@ def load_line_reader(path: Path, num_threads: int = 1) -> LineReader:
     Raises:
         ArtifactError: If the file cannot be used.
     """
-    artifact = read_artifact(path)
-    if artifact.serving_graph is None:
-        raise ArtifactError(f"{path}: received a Keras file without a serving graph. Train one: `make train_lines`.")
     shapes = (LINE_HEIGHT, None, 1), (None, NUM_CLASSES + 1)
-    try:
-        return LineReader(artifact, open_graph(artifact.serving_graph, num_threads, *shapes))
-    except ArtifactError as error:
-        raise ArtifactError(f"{path}: {error}") from error
+    return LineReader(*open_artifact(path, num_threads, *shapes, "make train_lines"))
 
 
 def read_number(drawing: NDArray[np.uint8], reader: LineReader, classifier: Classifier) -> list[ReadDigit]:

@@ -6,6 +6,7 @@ needs 100 ms and 1.3 GB.
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from digits.data.images import BATCH_SHAPE, NUM_CLASSES
 from digits.errors import ArtifactError
+from digits.inference.artifact import Artifact, read_artifact
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -71,6 +73,38 @@ def open_graph(
         return answers
 
     return compute
+
+
+def open_artifact(
+    path: Path,
+    num_threads: int,
+    input_shape: tuple[int | None, ...],
+    output_shape: tuple[int | None, ...],
+    command: str,
+    *,
+    frees_memory: bool = False,
+) -> tuple[Artifact, Predict]:
+    """Read an .h5 and turn its serving graph into a function; the arguments are those of `open_graph`.
+
+    Args:
+        path: The file.
+        num_threads: Threads for one call.
+        input_shape: The shape of one of the batch.
+        output_shape: The same of the output.
+        command: Trains such a network; named in the error if the file has no graph.
+        frees_memory: Give back after each call what a large input took.
+
+    Raises:
+        ArtifactError: If the file cannot be used.
+    """
+    artifact = read_artifact(path)
+    if artifact.serving_graph is None:
+        raise ArtifactError(f"{path}: received a Keras file without a serving graph. Train one: `{command}`.")
+    try:
+        compute = open_graph(artifact.serving_graph, num_threads, input_shape, output_shape, frees_memory=frees_memory)
+    except ArtifactError as error:
+        raise ArtifactError(f"{path}: {error}") from error
+    return artifact, compute
 
 
 def compute_in_parts(

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from digits.data.images import scale_pixels
-from digits.errors import ArtifactError
-from digits.inference.artifact import Artifact, read_artifact
-from digits.inference.onnx_session import Predict, open_graph
+from digits.inference.artifact import Artifact
+from digits.inference.onnx_session import Predict, open_artifact
 from digits.preprocessing.page_map import CENTRE, CLASSES, INK, NUM_CHANNELS, SIZES, STRIDE, to_pixels
 
 _COARSEST, _COARSE, _USUAL, _FINE = 192, 384, 768, 1536  # Pixels of the longer side.
@@ -83,14 +82,8 @@ def load_page_detector(path: Path, num_threads: int = 1) -> PageDetector:
     Raises:
         ArtifactError: If the file cannot be used.
     """
-    artifact = read_artifact(path)
-    if artifact.serving_graph is None:
-        raise ArtifactError(f"{path}: received a Keras file without a serving graph. Train one: `make train_pages`.")
     shapes = (None, None, 1), (None, None, NUM_CHANNELS)
-    try:
-        return PageDetector(artifact, open_graph(artifact.serving_graph, num_threads, *shapes, frees_memory=True))
-    except ArtifactError as error:
-        raise ArtifactError(f"{path}: {error}") from error
+    return PageDetector(*open_artifact(path, num_threads, *shapes, "make train_pages", frees_memory=True))
 
 
 def find_digits(drawing: NDArray[np.uint8], detector: PageDetector) -> FoundDigits:
