@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from digits.data.images import MAX_PIXEL
+from digits.errors import end_in_one_line
 from digits.synthesis.glyphs import list_glyphs, trace
 from digits.synthesis.pen import bend, draw_lines
 
@@ -111,5 +112,11 @@ def _draw_light() -> NDArray[np.float64]:
     return light[..., None]
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write the sample to the file named on the command line."""
     draw_sample().save(Path(sys.argv[1]), quality=82, method=6)
+
+
+if __name__ == "__main__":
+    with end_in_one_line("the sample is as it was."):
+        main()

@@ -47,7 +47,8 @@ def test_train_page_network_resumed_ends_with_the_weights_of_a_whole_run(
             train(small_digits, tmp_path)
     resumed = train(small_digits, tmp_path, resume=True)[0]
     for weights, others in zip(trained[0].get_weights(), resumed.get_weights(), strict=True):
-        np.testing.assert_array_equal(weights, others)
+        # The gradients of convolutions are summed by several threads, in no fixed order.
+        np.testing.assert_allclose(weights, others, atol=5e-3)
 
 
 def test_train_page_network_told_to_resume_nothing_is_refused(small_digits: LabelledImages, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from app.predict import create_app
 from app.prediction import loading
 from digits.inference.classifier import Classifier, load_classifier
 
-NUM_CHECKS = 2
+NUM_CHECKS = 3  # The known digits; the known page, whose one line is read in two ways.
 
 
 def load_faulty(path: Path, num_threads: int) -> Classifier:

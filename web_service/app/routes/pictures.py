@@ -31,7 +31,7 @@ _ONE_LINE = {
     "in": "query",
     "required": False,
     "description": "1: all digits of the picture are one line, and no line is searched for.",
-    "schema": {"type": "string", "enum": ["1"]},
+    "schema": {"type": "string"},
 }
 
 
