@@ -43,7 +43,7 @@ def forbid_unknown_fields(schema: Object) -> Object:
 @pytest.fixture(scope="module")
 def kuberays() -> Object:
     if not KUBERAYS.exists():
-        pytest.skip("../shared/rayjob-schema.json, from KubeRay's Helm chart, is not here, so the own schema stands alone")
+        pytest.skip("../shared/rayjob-schema.json, from KubeRay's chart, is not here, so the own schema stands alone")
     return json.loads(KUBERAYS.read_text())
 
 
