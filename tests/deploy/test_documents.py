@@ -63,7 +63,7 @@ def test_guide_says_what_it_costs_before_anything_is_made() -> None:
 def test_costs_add_up() -> None:
     section = GUIDE.partition("## What it costs")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| .* \| ([\d.]+) \| ([\d.]+) \|$", section, re.MULTILINE)
-    assert len(rows) == 6
+    assert len(rows) == 7
     (sums,) = re.findall(r"\*\*together\*\* \| \| \*\*([\d.]+)\*\* \| \*\*([\d.]+)\*\*", section)
     # Each hour's price is rounded to a tenth of a cent.
     assert sum(float(hour) for hour, _ in rows) == pytest.approx(float(sums[0]), abs=0.003)

@@ -159,8 +159,9 @@ def test_policy_allows_the_guides_aws_commands() -> None:
     services = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
     # An administrator's, who gives the operator the policy.
     exempt = {("iam", "create-policy"), ("iam", "attach-user-policy")}
-    # The command line's name of a thing differs.
+    # The command line's name of a call differs.
     renamed = {
+        "acm:Wait": "acm:DescribeCertificate",
         "ecr:GetLoginPassword": "ecr:GetAuthorizationToken",
         "eks:UpdateKubeconfig": "eks:DescribeCluster",
         "logs:Tail": "logs:FilterLogEvents",
