@@ -101,6 +101,14 @@ def test_guides_variables_are_the_sites_or_set_beside_their_use() -> None:
     assert set(re.findall(r"\$(\w+)", blocks)) <= known
 
 
+@pytest.mark.parametrize("document", ["README.md", "docs/deployment.md", "docs/runbook.md", "docs/capacity.md"])
+def test_commands_are_what_bash_can_read(document: str) -> None:
+    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", (ROOT / document).read_text(), re.DOTALL))
+    filled = re.sub(r"<[^<>\n]+>", "of-the-reader", blocks)
+    read = subprocess.run(["bash", "-n"], input=filled, capture_output=True, text=True, check=False)
+    assert read.returncode == 0, read.stderr
+
+
 def test_readmes_commands_go_from_the_registry_to_an_answer() -> None:
     deploy = (ROOT / "README.md").read_text().partition("## Deploy")[2].partition("\n## ")[0]
     steps = (
