@@ -32,7 +32,8 @@ def list_glyphs(kind: str) -> dict[str, list[str]]:
     """Return the forms of each glyph by its name.
 
     Args:
-        kind: `digits`, `hasty digits` (other forms of them, by a quick pen), `letters` or `symbols`.
+        kind: `digits`, `hasty digits` (by a quick pen), `regional digits` (as other countries teach them, and small
+            heads), `letters` or `symbols`.
     """
     return _read_skeletons()[kind]
 

@@ -60,7 +60,7 @@ def draw_any_digits(num: int, random: np.random.Generator, kind: str = "digits")
     Args:
         num: The number of digits.
         random: The generator.
-        kind: `digits` or `hasty digits`.
+        kind: `digits`, `hasty digits` or `regional digits`.
 
     Returns:
         uint8 `(num, 28, 28)`, and their labels, int64 `(num,)`.

@@ -1,4 +1,4 @@
-"""Draw strokes that MNIST lacks onto training digits: slashed zeros, ones with a flag or a foot, crossed sevens.
+"""Draw strokes that MNIST lacks onto training digits: slashed zeros, flagged ones, crossed and ticked sevens.
 
 MNIST's writers were American. Elsewhere, and wherever 0 must not be read as O, people write these strokes.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from digits.data.images import MAX_PIXEL, SIZE
 from digits.preprocessing.digit_image import fit_ink
@@ -26,6 +27,7 @@ class StrokeVariants:
     slashed_zeros: float = 0.15
     flagged_ones: float = 0.2
     crossed_sevens: float = 0.1
+    ticked_sevens: float = 0.0
 
 
 def draw_variants(
@@ -49,6 +51,7 @@ def draw_variants(
         (0, variants.slashed_zeros, _slash),
         (1, variants.flagged_ones, _add_flag_and_foot),
         (7, variants.crossed_sevens, _cross),
+        (7, variants.ticked_sevens, _tick),
     ):
         candidates = np.flatnonzero(labels == digit)
         for index in random.permutation(candidates)[: round(share * len(candidates))]:
@@ -62,7 +65,7 @@ def _draw_variant(
     draw: Callable[[NDArray[np.uint8], np.random.Generator], list[tuple[Point, Point]]],
     random: np.random.Generator,
 ) -> NDArray[np.uint8]:
-    canvas = np.pad(image, _MARGIN)
+    canvas = np.pad(_narrow(image, random) if draw is _tick else image, _MARGIN)
     width = float(np.clip(measure_stroke_width(image / MAX_PIXEL, "central"), 1.0, 5.0)) * random.uniform(0.8, 1.2)
     ink = canvas / MAX_PIXEL
     if (canvas > _INK).any():
@@ -119,3 +122,22 @@ def _cross(canvas: NDArray[np.uint8], random: np.random.Generator) -> list[tuple
     along = np.array([np.sin(tilt), np.cos(tilt)])
     half = height * random.uniform(0.12, 0.3, 2)
     return [(middle - half[0] * along, middle + half[1] * along)]
+
+
+def _narrow(image: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    """Return a narrower digit, because where sevens have a tick, their bar is short."""
+    width = round(SIZE * random.uniform(0.55, 1))
+    narrowed = Image.fromarray(image).resize((width, SIZE), Image.Resampling.BILINEAR)
+    before = (SIZE - width) // 2
+    return np.pad(np.asarray(narrowed), ((0, 0), (before, SIZE - width - before)))
+
+
+def _tick(canvas: NDArray[np.uint8], random: np.random.Generator) -> list[tuple[Point, Point]]:
+    """Return a tick that hangs from the left end of the bar."""
+    rows, columns = np.nonzero(canvas > _INK)
+    height = rows.max() - rows.min() + 1
+    is_upper = rows < rows.min() + 0.4 * height
+    left = columns[is_upper].argmin()
+    end = np.array([rows[is_upper][left], columns[is_upper][left] + 0.5])
+    angle = np.deg2rad(random.normal(5, 15))  # Measured from upright; it leans to the left.
+    return [(end, end + height * random.uniform(0.08, 0.3) * np.array([np.cos(angle), -np.sin(angle)]))]

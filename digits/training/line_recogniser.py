@@ -47,15 +47,19 @@ _COMPOSED_AT_ONCE = 5_000  # Lines, by one process.
 class LineConfig(FitConfig):
     """The settings of the line network's training. None was chosen on the test digits."""
 
-    epochs: int = 3
+    epochs: int = 4
     batch_size: int = 50
     warmup_fraction: float = 0.1
     num_lines: int = 140_000
-    variants: StrokeVariants = field(default_factory=lambda: StrokeVariants(flagged_ones=0.4, crossed_sevens=0.4))
+    variants: StrokeVariants = field(
+        default_factory=lambda: StrokeVariants(flagged_ones=0.4, crossed_sevens=0.4, ticked_sevens=0.4)
+    )
     drawn_share: float = 0.2
     """Digits drawn from skeletons, as a share of the training digits."""
     hasty_share: float = 0.4
     """Digits drawn as a quick pen writes them, which MNIST has few of, as a share of the training digits."""
+    regional_share: float = 0.25
+    """Digits drawn as other countries teach them, as a share of the training digits."""
     foreign_share: float = 0.1
     """Letters, symbols and scribbles for some of the lines, as a share of the training digits."""
     held_out: float = 1 / 30
@@ -75,6 +79,7 @@ def gather_digits(digits: LabelledImages, config: LineConfig) -> tuple[LabelledI
         draw_variants(digits.images, digits.labels, config.variants, config.seed),
         draw_any_digits(round(config.drawn_share * len(digits)), random, "digits"),
         draw_any_digits(round(config.hasty_share * len(digits)), random, "hasty digits"),
+        draw_any_digits(round(config.regional_share * len(digits)), random, "regional digits"),
     )
     num_foreign = max(round(config.foreign_share * len(digits)), 1)
     kinds = ("letters", "symbols", "scribbles")
