@@ -1,5 +1,7 @@
 """Single digits, read by both shipped networks together."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -82,6 +84,22 @@ def test_read_drawing_on_a_sheet_on_a_desk(
     assert sum(one.reason is not None for one in read) <= 1
     digits = [one.probabilities.argmax() for one in read]
     assert (np.array(digits) != chosen.labels).sum() <= 1
+
+
+def test_read_digits_of_which_the_networks_disagree_are_ambiguous(
+    small_digits: LabelledImages, networks: tuple[Classifier, LineReader]
+) -> None:
+    classifier, reader = networks
+    ones = small_digits.take(np.flatnonzero(small_digits.labels == 1)[:20])
+
+    def see_sevens(lines: NDArray[np.float32]) -> NDArray[np.float32]:
+        seen = reader.compute(lines)
+        seen[..., [1, 7]] = seen[..., [7, 1]]
+        return seen
+
+    assert read_digits(ones.images, *networks)[1].count(None) >= 19
+    _, reasons = read_digits(ones.images, classifier, replace(reader, compute=see_sevens))
+    assert reasons.count("ambiguous") >= 19
 
 
 def test_read_digits_of_blank_paper(networks: tuple[Classifier, LineReader]) -> None:

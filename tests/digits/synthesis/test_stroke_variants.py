@@ -5,7 +5,7 @@ import pytest
 
 from digits.synthesis.stroke_variants import StrokeVariants, draw_variants
 
-ALL = StrokeVariants(slashed_zeros=1.0, flagged_ones=1.0, crossed_sevens=1.0)
+ALL = StrokeVariants(slashed_zeros=1.0, flagged_ones=1.0, crossed_sevens=1.0, ticked_sevens=1.0)
 
 
 @pytest.fixture
@@ -41,6 +41,23 @@ def test_draw_variants_slashes_a_zero_through_its_middle(small_digits):
     # The bowl of an upright 0 is empty; the slash crosses it.
     assert np.median(zeros.images[:, 12:16, 12:16].mean(axis=(1, 2))) < 60
     assert np.median(images[:, 12:16, 12:16].mean(axis=(1, 2))) > 100
+
+
+def test_draw_variants_hangs_a_tick_from_the_left_end_of_a_sevens_bar():
+    seven = np.zeros((28, 28), np.uint8)
+    seven[4:6, 6:22] = 255
+    seven[4:24, 20:22] = 255
+    drawn, labels = draw_variants(
+        np.repeat(seven[None], 20, axis=0), np.full(20, 7), StrokeVariants(0, 0, 0, ticked_sevens=1.0), seed=0
+    )
+    assert labels.tolist() == [7] * 20
+    reached = []
+    for image in drawn:
+        rows, columns = np.nonzero(image > 127)
+        is_left = columns < columns.min() + 0.25 * np.ptp(columns)
+        reached.append(np.ptp(rows[is_left]) / np.ptp(rows))
+    # The bar alone reaches down by a tenth.
+    assert 0.15 < np.median(reached) < 0.5
 
 
 def test_draw_variants_of_digits_without_zeros_ones_and_sevens_is_empty(small_digits):
