@@ -47,7 +47,7 @@ _COMPOSED_AT_ONCE = 5_000  # Lines, by one process.
 class LineConfig(FitConfig):
     """The settings of the line network's training. None was chosen on the test digits."""
 
-    epochs: int = 4
+    epochs: int = 3
     batch_size: int = 50
     warmup_fraction: float = 0.1
     num_lines: int = 140_000
@@ -58,7 +58,7 @@ class LineConfig(FitConfig):
     """Digits drawn from skeletons, as a share of the training digits."""
     hasty_share: float = 0.4
     """Digits drawn as a quick pen writes them, which MNIST has few of, as a share of the training digits."""
-    regional_share: float = 0.25
+    regional_share: float = 0.4
     """Digits drawn as other countries teach them, as a share of the training digits."""
     foreign_share: float = 0.1
     """Letters, symbols and scribbles for some of the lines, as a share of the training digits."""
