@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from digits.errors import ConfigurationError, end_in_one_line
 from digits.inference.artifact import read_artifact
+from digits.inference.precision import read_precision
 from digits.scoring.answers import Job
 from digits.scoring.local import run_local
 from digits.scoring.manifest import Counts, Manifest, begin_manifest, check_manifest, write_manifest
@@ -88,7 +89,13 @@ def score(config: ScoringConfig, is_quiet: bool = False) -> Manifest:
     output = Output(locate(config.output), config.format)
     summary = summarise_input(config.input, output.folder, config.task)
     job = Job(
-        config.model, config.line_model, config.page_model, config.task, summary.has_numbers, config.probabilities
+        config.model,
+        config.line_model,
+        config.page_model,
+        config.task,
+        summary.has_numbers,
+        config.probabilities,
+        read_precision(),
     )
     hashes = _hash_models(job, summary)
     manifest = begin_manifest(config.input, summary, job, output, config.rows_per_part, hashes)

@@ -100,6 +100,7 @@ def write_old_model(path: Path) -> None:
     with h5py.File(path, "a") as file:
         file["digits"].attrs.pop("serving_sha256", None)
         file["digits"].pop("known_digits", None)
+        file["digits"].pop("int8", None)
 
 
 def write_old_model_that_reads_sevens(path: Path) -> None:

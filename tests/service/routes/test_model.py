@@ -11,7 +11,7 @@ MODEL = ROOT / "models" / "digits.h5"
 def test_model_is_named_as_in_its_predictions(server: Server) -> None:
     answer = server.request("GET", "/model")
     assert answer.status == 200
-    assert list(answer.json) == ["model", "sha256", "provenance", "accuracy", "lines", "pages"]
+    assert list(answer.json) == ["model", "sha256", "precision", "provenance", "accuracy", "lines", "pages"]
     assert answer.json["model"] == server.request("GET", "/readyz").json["model"]
 
 
