@@ -3,6 +3,7 @@
 Usage:
     python -m benchmarks.reading.precision               # writes benchmarks/reading/precision.csv, an hour or so
     python -m benchmarks.reading.precision --step 10     # every tenth picture; writes nothing
+    python -m benchmarks.reading.precision --only speed  # the networks' processor time; writes nothing
 
 A network whose file has no graph for int8 reads by floats both times. `lost` are right with floats alone, `won` with
 int8 alone. Nothing was chosen by these sets. Pictures and drawings lie outside of the repository, in ../shared; without
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
@@ -44,12 +46,24 @@ from digits.data.dataset import read_labelled_images
 from digits.data.image_file import decode_picture
 from digits.data.images import make_batch
 from digits.inference.digit_reader import read_drawing
+from digits.inference.onnx_session import Predict
 from digits.inference.page_reader import read_page
 from digits.inference.precision import Precision, Served
 
 RESULTS = ROOT / "benchmarks/reading/precision.csv"
 BOTH: tuple[Served, ...] = ("fp32", "int8")
 Drawing = NDArray[np.uint8]
+SHAPES: tuple[tuple[str, tuple[int, int, int]], ...] = (
+    ("classifier", (1, 28, 28)),
+    ("classifier", (16, 28, 28)),
+    ("acceptance", (1, 28, 28)),
+    ("acceptance", (16, 28, 28)),
+    ("lines", (1, 32, 96)),
+    ("lines", (1, 32, 224)),
+    ("pages", (1, 768, 512)),
+)
+"""What is timed: how many at once, height and width."""
+TIMED_SECONDS = 4
 
 
 @dataclass(frozen=True)
@@ -140,20 +154,21 @@ def compare_pages(options: Options) -> Iterator[dict[str, object]]:
 
 def compare_refusals(options: Options) -> Iterator[dict[str, object]]:
     """Measure how well digits are told from what is none: the AUROC in percent, in the place of right answers."""
-    if not (PEN_DIGITS.exists() and FASHION.is_file()):
+    if not PEN_DIGITS.exists():
         return
     images = {
         TEST: read_labelled_images(ROOT / "data/test.csv.gz").images[:: options.step],
         PEN: draw_all(read_pen_strokes()[0][:: options.step]),
         LETTERS: draw_all(read_letters()[:: options.step]),
-        SHIRTS: read_fashion()[:: options.step],
     }
+    if FASHION.is_file():
+        images[SHIRTS] = read_fashion()[:: options.step]
     verdicts: list[dict[str, Verdicts]] = [
         {name: reject_images(load_networks(SHIPPED, precision, options.pages), part) for name, part in images.items()}
         for precision in BOTH
     ]
     for digits in (TEST, PEN):
-        for others in (LETTERS, SHIRTS):
+        for others in [name for name in (LETTERS, SHIRTS) if name in images]:
             fp32, int8 = (f"{100 * measure_auroc(one[digits], one[others]):.3f}" for one in verdicts)
             row = compare(f"AUROC, {digits} against {others} (%)", [], [])
             yield {
@@ -167,6 +182,30 @@ def compare_refusals(options: Options) -> Iterator[dict[str, object]]:
         yield compare(f"accepted: {name}", fp32.tolist(), int8.tolist())
 
 
+def compare_speed(options: Options) -> Iterator[dict[str, object]]:
+    """Time each network on one thread, both graphs in turn: the median processor time of a call, in µs."""
+    fp32, int8 = (load_networks(SHIPPED, precision, options.pages) for precision in BOTH)
+    pairs: dict[str, tuple[Predict | None, Predict | None]] = {
+        "classifier": (fp32.classifier.compute_probabilities, int8.classifier.compute_probabilities),
+        "acceptance": (fp32.classifier.compute_acceptance, int8.classifier.compute_acceptance),
+        "lines": (fp32.line_reader.compute, int8.line_reader.compute),
+        "pages": (fp32.page_reader.detector.compute, int8.page_reader.detector.compute),
+    }
+    for name, shape in SHAPES:
+        batch = np.random.default_rng(0).random((*shape, 1), np.float32)
+        times = [list[float](), list[float]()]
+        end = perf_counter() + TIMED_SECONDS
+        while perf_counter() < end:
+            for compute, found in zip(pairs[name], times, strict=True):
+                if compute is not None:
+                    start = process_time()
+                    compute(batch)
+                    found.append(process_time() - start)
+        slow, fast = (float(np.median(found[3:])) * 1e6 for found in times)
+        row = {"fp32_us": round(slow), "int8_us": round(fast), "times_as_fast": round(slow / fast, 2)}
+        yield {"row": f"{name}, {' x '.join(map(str, shape))}", **row}
+
+
 def read_all(read: Callable[..., Any], drawings: list[Drawing], precision: Served, options: Options) -> list[Any]:
     """Read all, two at a time."""
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
@@ -178,17 +217,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Compare the graphs for floats with those for 8-bit integers.")
     parser.add_argument("--step", type=int, default=1, help="take every so manyth picture; then nothing is written")
     parser.add_argument("--pages", type=Path, default=PAGES, help="the page network's file")
-    parser.add_argument("--only", default="", choices=["", "rows", "drawings", "pages", "refusals"])
+    parser.add_argument("--only", default="", choices=["", "speed", "rows", "drawings", "pages", "refusals"])
     options = Options(**vars(parser.parse_args()))
     networks: Networks = load_networks(SHIPPED, "int8", options.pages)
     readers = networks.classifier, networks.line_reader, networks.page_reader.detector
     version = "+".join(one.artifact.version for one in readers)
     print(", ".join(f"{one.artifact.path.name}: {one.precision}" for one in readers))
-    parts = {"rows": compare_rows, "drawings": compare_drawings, "refusals": compare_refusals, "pages": compare_pages}
+    parts = {
+        "speed": compare_speed,
+        "rows": compare_rows,
+        "drawings": compare_drawings,
+        "refusals": compare_refusals,
+        "pages": compare_pages,
+    }
     rows = []
     for name, make in parts.items():
         for row in make(options) if options.only in ("", name) else ():
-            rows.append({**row, "model": version})
+            if name != "speed":
+                rows.append({**row, "model": version})
             print("  ".join(f"{column} {value}" for column, value in row.items()), flush=True)
     if options.step == 1 and not options.only:
         write_rows(RESULTS, rows)

@@ -168,8 +168,8 @@ def _try_lines(digits: LabelledImages) -> Trial:
 
 
 def _try_pages(digits: LabelledImages) -> Trial:
-    """Return 40 made-up pages, and 100 others; an answer is the label at the place of a digit, or None."""
-    pages = compose_pages(digits.images, digits.labels, np.arange(140), _SEED)
+    """Return 40 made-up pages, and 300 others; an answer is the label at the place of a digit, or None."""
+    pages = compose_pages(digits.images, digits.labels, np.arange(340), _SEED)
     batch = scale_pixels(pages.images[..., None])
     written = [page[page[:, 4] >= 0] for page in pages.digits[40:]]
 

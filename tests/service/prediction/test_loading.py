@@ -8,6 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from digits.inference.precision import has_int8_arithmetic
 from digits.training.export import add_checks
 from tests.service.server import ROOT, serve, start
 
@@ -69,7 +70,8 @@ def write_model_of_another_scale(path: Path) -> None:
 def write_model_that_has_drifted(path: Path) -> None:
     write_with_graph(path, h5py.File(MODEL)["digits/serving_graph"][()].tobytes())
     with h5py.File(path, "a") as file:
-        file["digits/known_digits/probabilities"][3, 3] -= 0.002
+        for name in ("known_digits", "int8"):
+            file[f"digits/{name}/probabilities"][3, 3] -= 0.002
 
 
 def scale_input(graph: bytes) -> bytes:
@@ -140,6 +142,24 @@ def test_start_with_an_unusable_model_ends_in_one_line(
     assert complaint.startswith(f"CRITICAL: Cannot serve. {path}: ")
     assert reason in complaint
     assert "\n" not in complaint
+
+
+@pytest.mark.parametrize(
+    ("precision", "drifted"),
+    [
+        ("fp32", "known_digits"),
+        pytest.param(
+            "int8", "int8", marks=pytest.mark.skipif(not has_int8_arithmetic(), reason="this processor saturates")
+        ),
+    ],
+)
+def test_start_compares_with_what_the_same_graph_gave(tmp_path: Path, precision: str, drifted: str) -> None:
+    path = tmp_path / "digits.h5"
+    write_with_graph(path, h5py.File(MODEL)["digits/serving_graph"][()].tobytes())
+    with h5py.File(path, "a") as file:
+        file[f"digits/{drifted}/probabilities"][3, 3] -= 0.002
+    complaint = refuse_start(tmp_path, DIGITS_MODEL_PATH=str(path), DIGITS_PRECISION=precision)
+    assert "probabilities for known digits differ by 0.002 from those in the file" in complaint
 
 
 def test_start_with_an_old_model_says_how_to_add_its_checks(tmp_path: Path) -> None:
