@@ -13,6 +13,7 @@ from digits.training.export import add_checks
 from tests.service.server import ROOT, serve, start
 
 MODEL = ROOT / "models" / "digits.h5"
+NEEDS_INT8 = pytest.mark.skipif(not has_int8_arithmetic(), reason="this processor saturates")
 EXIT_STATUS = 3
 
 
@@ -148,9 +149,7 @@ def test_start_with_an_unusable_model_ends_in_one_line(
     ("precision", "drifted"),
     [
         ("fp32", "known_digits"),
-        pytest.param(
-            "int8", "int8", marks=pytest.mark.skipif(not has_int8_arithmetic(), reason="this processor saturates")
-        ),
+        pytest.param("int8", "int8", marks=NEEDS_INT8),
     ],
 )
 def test_start_compares_with_what_the_same_graph_gave(tmp_path: Path, precision: str, drifted: str) -> None:

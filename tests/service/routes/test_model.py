@@ -8,6 +8,7 @@ from digits.inference.precision import has_int8_arithmetic
 from tests.service.server import ROOT, Server, copy_model, serve
 
 MODEL = ROOT / "models" / "digits.h5"
+NEEDS_INT8 = pytest.mark.skipif(not has_int8_arithmetic(), reason="this processor saturates")
 
 
 def test_model_is_named_as_in_its_predictions(server: Server) -> None:
@@ -54,7 +55,7 @@ def test_openapi_model_answer_matches_its_schema(server: Server) -> None:
 @pytest.mark.parametrize(
     "precision",
     [
-        pytest.param("int8", marks=pytest.mark.skipif(not has_int8_arithmetic(), reason="this processor saturates")),
+        pytest.param("int8", marks=NEEDS_INT8),
         "fp32",
     ],
 )
