@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,14 @@ from digits.preprocessing.page_map import NUM_CHANNELS
 from digits.synthesis.lines import compose_lines
 from digits.synthesis.negatives import draw_any_digits, make_negatives
 from digits.synthesis.pages import compose_pages
-from digits.training.quantisation import quantise_graph
+from digits.training.quantisation import Quantisation, quantise_graph
 
 _AT_ONCE = 10  # Inputs.
 _NOISE = 2.0  # Standard deviations: by more than these fewer right answers are no accident.
 _SEED = 0
+_OF_PAGES = Quantisation(num_floats=3, clips=True)
+"""As the other networks are quantised, twice as many answers of the page network change."""
+
 _TINY = 1e-12  # Keeps the logarithm of a probability of 0 defined.
 Shape = tuple[int | None, ...]
 
@@ -50,12 +53,14 @@ class Trial:
         inputs: Other inputs.
         written: What is written on them.
         read: From the network's outputs for `inputs` to as many answers.
+        settings: How the network is quantised.
     """
 
     calibration: NDArray[np.float32]
     inputs: NDArray[np.float32]
     written: list[Any]
     read: Callable[[NDArray[np.float32]], list[Any]]
+    settings: Quantisation = field(default_factory=Quantisation)
 
 
 def add_int8(path: Path, digits: LabelledImages) -> str:
@@ -80,7 +85,7 @@ def _add_to_group(group: h5py.Group, digits: LabelledImages) -> str:
     provenance = {name: value for name, value in json.loads(group["provenance"][()]).items() if name != INT8}
     graph = group[SERVING][()].tobytes()
     shapes, trial = _compose(graph, digits)
-    quantised = quantise_graph(graph, trial.calibration)
+    quantised = quantise_graph(graph, trial.calibration, trial.settings)
     if quantised is None:
         return "the network has nothing to compute in int8."
     expected, found = _compute(graph, trial.inputs, shapes), _compute(quantised, trial.inputs, shapes)
@@ -176,7 +181,8 @@ def _try_pages(digits: LabelledImages) -> Trial:
     def read(outputs: NDArray[np.float32]) -> list[Any]:
         return [label for seen, places in zip(outputs, written, strict=True) for label in _read_places(seen, places)]
 
-    return Trial(batch[:40], batch[40:], [int(label) for places in written for label in places[:, 4]], read)
+    labels = [int(label) for places in written for label in places[:, 4]]
+    return Trial(batch[:40], batch[40:], labels, read, _OF_PAGES)
 
 
 def _read_places(seen: NDArray[np.float32], places: NDArray[np.float32]) -> Iterator[int | None]:

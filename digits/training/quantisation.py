@@ -9,6 +9,9 @@ The first convolution and what follows the last ReLU stay in floats: there round
 
 import tempfile
 from collections import Counter
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -16,32 +19,47 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
 _QUANTISED = ("Conv", "Add", "Relu")
 _CALIBRATED_AT_ONCE = 20  # Inputs. Their activations are kept until the ranges are known.
 
 
-def quantise_graph(graph: bytes, calibration: NDArray[np.float32]) -> bytes | None:
-    """Return the graph for int8, or None if it has no convolutions between its first and its last ReLU.
+@dataclass(frozen=True)
+class Quantisation:
+    """How a network is quantised.
+
+    Attributes:
+        num_floats: int8 begins behind so many ReLUs.
+        clips: Cut off one in 100,000 activations, so that the levels of the others are finer.
+    """
+
+    num_floats: int = 1
+    clips: bool = False
+
+
+def quantise_graph(
+    graph: bytes, calibration: NDArray[np.float32], settings: Quantisation | None = None
+) -> bytes | None:
+    """Return the graph for int8, or None if it has no convolutions between the ReLUs where int8 begins and ends.
 
     Args:
         graph: ONNX, from floats to floats.
         calibration: Inputs that show how large activations become.
+        settings: How; None stands for the usual ones.
     """
+    settings = settings or Quantisation()
     model = onnx.load_from_string(graph)
     _Folding(model).fold()
     nodes = list(model.graph.node)
-    convolutions = [index for index, node in enumerate(nodes) if node.op_type == "Conv"]
     relus = [index for index, node in enumerate(nodes) if node.op_type == "Relu"]
-    if not convolutions or not relus:
-        return None
-    inner = nodes[convolutions[0] + 1 : relus[-1] + 1]
+    inner = nodes[relus[settings.num_floats - 1] : relus[-1] + 1] if len(relus) > settings.num_floats else []
     if not any(node.op_type == "Conv" for node in inner):
         return None
     # Without this mark each call warns that the graph was not simplified; onnxslim has done that.
     helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})
-    with tempfile.TemporaryDirectory() as folder:
+    # It prints what it does.
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(StringIO()):
         path = Path(folder, "int8.onnx")
         quantize_static(
             model,
@@ -51,6 +69,7 @@ def quantise_graph(graph: bytes, calibration: NDArray[np.float32]) -> bytes | No
             op_types_to_quantize=_QUANTISED,
             nodes_to_quantize=[node.name for node in inner if node.op_type in _QUANTISED],
             per_channel=True,
+            calibrate_method=CalibrationMethod.Percentile if settings.clips else CalibrationMethod.MinMax,
             # What processors multiply fastest: activations without a sign, weights with one.
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,

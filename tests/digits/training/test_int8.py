@@ -96,8 +96,8 @@ def test_add_int8_that_would_read_worse_leaves_floats_alone(
     labels = load_classifier(path, precision="fp32").predict(small_batch).argmax(axis=1)
     quantise = int8.quantise_graph
 
-    def quantise_badly(graph: bytes, calibration: NDArray[np.float32]) -> bytes | None:
-        return quantise(graph, calibration * 1e-3)  # All activations beyond a thousandth are cut off.
+    def quantise_badly(graph: bytes, calibration: NDArray[np.float32], *more: Any) -> bytes | None:
+        return quantise(graph, calibration * 1e-3, *more)  # All activations beyond a thousandth are cut off.
 
     monkeypatch.setattr(int8, "quantise_graph", quantise_badly)
     sentence = add_int8(path, LabelledImages(small_digits.images, labels, small_digits.sha256))
