@@ -92,7 +92,7 @@ def test_train_shows_each_epoch(trained):
 
 
 def test_train_writes_a_model_whose_graph_reads_the_digits_as_the_summary_says(trained, slices):
-    classifier = load_classifier(trained[0] / "model.h5")
+    classifier = load_classifier(trained[0] / "model.h5", precision="fp32")
     images = read_images(slices / "test.csv")
     with (slices / "test.csv").open() as file:
         labels = np.array([int(row["label"]) for row in csv.DictReader(file)])
