@@ -300,7 +300,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _cut(self) -> None:
         if self._running is not None and not self._running.response_complete:
-            self._running.scope[UNREAD] = True
+            self._running.scope[UNREAD] = True  # type: ignore[literal-required]  # an entry of this service's own
         else:
             self._note(None, CLIENT_GONE, "")
         self._end_request()
