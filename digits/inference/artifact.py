@@ -16,7 +16,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +58,9 @@ class Artifact:
     Attributes:
         path: Where it was read.
         sha256: Of the whole file.
-        serving_graph: ONNX, or None in a Keras file from elsewhere.
+        serving_graph: ONNX, or None in a Keras file from elsewhere, and once a session has taken it over.
         provenance: How it came about; empty in a file from elsewhere.
-        acceptance_graph: ONNX, or None in a file without.
+        acceptance_graph: ONNX, or None in a file without, and once a session has taken it over.
         known_digits: What it must read, or None in a file without.
         has_checksum: Whether the file has the SHA-256 of its serving graph, by which it was checked.
         is_stale: The weights were changed after the serving graph was made from them.
@@ -79,6 +79,10 @@ class Artifact:
     def version(self) -> str:
         """The first 12 digits of the SHA-256, enough to tell two models apart."""
         return self.sha256[:12]
+
+    def release_graphs(self) -> "Artifact":
+        """Return it without its graphs, for whoever has loaded them: those of all models are 7 MB."""
+        return replace(self, serving_graph=None, acceptance_graph=None)
 
 
 def read_artifact(path: Path, allow_stale: bool = False) -> Artifact:

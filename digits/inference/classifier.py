@@ -98,6 +98,7 @@ def load_classifier(path: Path, num_threads: int = 1) -> Classifier:
 def _open_graphs(artifact: Artifact, serving_graph: bytes, num_threads: int) -> Classifier:
     compute_probabilities = open_graph(serving_graph, num_threads)
     if artifact.acceptance_graph is None:
-        return Classifier(artifact, compute_probabilities)
+        return Classifier(artifact.release_graphs(), compute_probabilities)
     compute_acceptance = open_graph(artifact.acceptance_graph, num_threads, output_shape=(1,))
-    return Classifier(artifact, compute_probabilities, compute_acceptance, read_thresholds(artifact.provenance))
+    thresholds = read_thresholds(artifact.provenance)
+    return Classifier(artifact.release_graphs(), compute_probabilities, compute_acceptance, thresholds)

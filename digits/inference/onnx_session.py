@@ -51,6 +51,8 @@ def open_graph(
     # ONNX Runtime raises a dozen unrelated types for a bad graph, several of them bare Exceptions.
     except Exception as error:
         raise ArtifactError(f"The serving graph cannot be read ({error}). Train anew.") from error
+    # It would keep the graph's bytes for another try with another provider.
+    session._model_bytes = None
     inputs, outputs = session.get_inputs(), session.get_outputs()
     # A size that may vary is a name or None, and no number.
     found = [
@@ -104,7 +106,7 @@ def open_artifact(
         compute = open_graph(artifact.serving_graph, num_threads, input_shape, output_shape, frees_memory=frees_memory)
     except ArtifactError as error:
         raise ArtifactError(f"{path}: {error}") from error
-    return artifact, compute
+    return artifact.release_graphs(), compute
 
 
 def compute_in_parts(

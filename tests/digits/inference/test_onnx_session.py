@@ -1,6 +1,7 @@
 """ONNX graphs of any origin: what is opened, what is refused, and that no other file is read."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +86,11 @@ def test_open_graph_refuses_onnx_runtimes_own_format(tmp_path: Path) -> None:
     onnxruntime.InferenceSession(make_graph(), options, providers=["CPUExecutionProvider"])
     with pytest.raises(ArtifactError, match=wording("graph_unreadable")):
         open_graph((tmp_path / "graph.ort").read_bytes())
+
+
+def test_open_graph_keeps_no_copy_of_the_graph() -> None:
+    graph = make_graph()
+    before = sys.getrefcount(graph)
+    compute = open_graph(graph)
+    assert sys.getrefcount(graph) == before
+    assert compute(np.zeros((1, 28, 28, 1), np.float32)).shape == (1, 10)
