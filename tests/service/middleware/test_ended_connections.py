@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,21 @@ def test_a_connection_that_sends_nothing_is_neither_counted_nor_logged(hasty_ser
         assert connection.recv(4096) == b""
     assert list_requests(difference(before, read(hasty_server))) == {}
     assert read_lines(hasty_server, since, 0) == []
+
+
+def test_a_kept_connection_that_its_client_resets_is_not_taken_for_one_that_does_not_read(tmp_path: Path) -> None:
+    with serve(tmp_path, options=("--timeout-keep-alive", "1"), **HASTY) as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+            connection.sendall(GET + b"\r\n")
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+            # Then to close it resets it.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        # One after the other these last longer than both times.
+        for _ in range(4):
+            with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+                assert connection.recv(4096) == b""
+    assert "Cut " not in server.log
+    assert '"status":499' not in server.log
 
 
 @pytest.mark.parametrize("name", ENDS)

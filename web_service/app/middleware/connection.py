@@ -72,6 +72,7 @@ class LimitedProtocol(HttpToolsProtocol):
     _is_repeated = False
     # Nothing more is parsed.
     _is_over = False
+    _is_lost = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Start the clock for the first request's head."""
@@ -81,6 +82,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clocks, and tell the request that is being answered, which need not be the last that came."""
+        self._is_lost = True
         self._stop_head_clock()
         self._stop_write_clock()
         super().connection_lost(exc)
@@ -285,7 +287,8 @@ class LimitedProtocol(HttpToolsProtocol):
             self._head_clock = None
 
     def _start_write_clock(self) -> None:
-        if self._write_clock is None:
+        # uvicorn lets the time for a kept connection run on after its client has reset it.
+        if self._write_clock is None and not self._is_lost:
             self._clock_started = perf_counter()
             self._write_clock = self.loop.call_later(self.settings.write_seconds, self._cut)
 
