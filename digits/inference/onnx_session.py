@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from digits.data.images import BATCH_SHAPE, NUM_CLASSES
 from digits.errors import ArtifactError
 from digits.inference.artifact import Artifact, read_artifact
+
+# Since 1.29 ONNX Runtime tells its makers of every session, unless it is told not to before it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
