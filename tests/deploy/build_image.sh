@@ -31,6 +31,7 @@ for tool in buildah debootstrap runc python3; do
 done
 [ "$(id -u)" = 0 ] || skip "only root can make a base image and start a container"
 [ -f "$repository/models/digits.h5" ] || skip "models/digits.h5 is not there (make run_train)"
+[ -f "$repository/models/pages.h5" ] || skip "models/pages.h5 is not there (make train_pages)"
 [ -f "$repository/models/lines.h5" ] || skip "models/lines.h5 is not there (make train_lines)"
 
 mkdir -p "$cache"
