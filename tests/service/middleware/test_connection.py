@@ -344,7 +344,7 @@ def ask_with_aiohttp(url: str, body: Path) -> str:
         ask_with_curl,
         ask_with_node,
         ask_with_java,
-        ask_with_go,
+        pytest.param(ask_with_go, marks=pytest.mark.slow),  # It compiles Go's HTTP client first.
         ask_with_http_client,
         ask_with_requests,
         ask_with_httpx,
