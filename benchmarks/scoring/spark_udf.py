@@ -61,7 +61,7 @@ def open_input(spark: SparkSession, path: Path) -> tuple[DataFrame, Column]:
     if path.suffix == ".csv":
         schema = ", ".join(f"{name} short" for name in PIXEL_NAMES)
         return spark.read.csv(str(path), schema, header=True), read_row(f.array(*PIXEL_NAMES))
-    return spark.read.format("binaryFile").load(f"{path}/*.png"), read_picture("content")
+    return spark.read.format("binaryFile").load(str(path), pathGlobFilter="*.png"), read_picture("content")
 
 
 def main() -> None:
@@ -73,7 +73,8 @@ def main() -> None:
     arguments = parser.parse_args()
     # Its workers are to have the same packages.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    spark = SparkSession.builder.master(f"local[{arguments.cores}]").config("spark.ui.enabled", "false").getOrCreate()
+    options = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
+    spark = SparkSession.builder.master(f"local[{arguments.cores}]").config(map=options).getOrCreate()
     rows, answer = open_input(spark, arguments.input)
     rows.select(answer.alias("answer")).select("answer.*").write.parquet(str(arguments.output))
     spark.stop()

@@ -3,11 +3,13 @@
 import json
 import re
 import shlex
+from pathlib import Path
 
 import jsonschema
 import pytest
 
 from tests.conftest import RunPython
+from tests.deploy.image_build import run_build
 from tests.deploy.manifests import ROOT, Object, get_only, read_objects, render, select_kind, validate
 
 FOLDER = "kube-config/components/scoring"
@@ -124,3 +126,9 @@ def test_image_is_built_from_an_allow_list_of_what_is_copied() -> None:
 def test_what_the_image_runs_needs_no_package_of_training(run_as_served: RunPython) -> None:
     done = run_as_served("import digits.scoring.run, digits.scoring.cluster")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_image_builds_and_both_engines_score_the_same_in_it(tmp_path: Path) -> None:
+    """Two minutes on a quiet machine."""
+    run_build("build_scoring_image.sh", tmp_path / "log")
