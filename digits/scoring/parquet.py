@@ -5,6 +5,7 @@ in the middle.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +59,7 @@ def cut_parquet(
     Raises:
         ScoringError: If the file is broken or has no such column.
     """
-    try:
+    with _explain_arrow_errors():
         # By default a whole row group would be fetched before its first row is read.
         parquet = pyarrow.parquet.ParquetFile(file, buffer_size=_BUFFER_BYTES, pre_buffer=False)
         column = _find_column(parquet)
@@ -72,8 +73,6 @@ def cut_parquet(
             rows = read(values, prefix, first)
             first += len(values)
             yield rows, (first - 1) / parquet.metadata.num_rows
-    except pyarrow.ArrowException as error:
-        raise ScoringError(f"Received a Parquet file that cannot be read ({error}), expected a whole one.") from error
 
 
 def holds_pixels(file: Any) -> bool:
@@ -82,8 +81,14 @@ def holds_pixels(file: Any) -> bool:
     Raises:
         ScoringError: As `cut_parquet`.
     """
-    try:
+    with _explain_arrow_errors():
         return _find_column(pyarrow.parquet.ParquetFile(file)).holds_pixels
+
+
+@contextmanager
+def _explain_arrow_errors() -> Iterator[None]:
+    try:
+        yield
     except pyarrow.ArrowException as error:
         raise ScoringError(f"Received a Parquet file that cannot be read ({error}), expected a whole one.") from error
 
