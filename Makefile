@@ -152,13 +152,13 @@ sbom: .venv-tools/.ready ## Write reports/sbom.json: what the image installs, as
 audit: .venv-tools/.ready ## Ask for known holes in what the image installs
 	.venv-tools/bin/pip-audit --strict --require-hashes --disable-pip --requirement web_service/requirements.lock
 
-.venv-policy/.ready:
+.venv-policy/.ready: tests/deploy/requirements.txt
 	$(PYTHON_BASE) -m venv .venv-policy
-	.venv-policy/bin/python -m pip install --quiet --disable-pip-version-check checkov==3.3.30 zizmor==1.32.0
+	.venv-policy/bin/python -m pip install --quiet --disable-pip-version-check -r tests/deploy/requirements.txt
 	@touch $@
 
 .PHONY: policy
-policy: .venv-policy/.ready ## Check manifests, Dockerfiles and workflows against checkov's and zizmor's policies
+policy: .venv-policy/.ready ## Check manifests, Dockerfiles and workflows against schemas and checkov's and zizmor's policies
 	tests/deploy/check_policy.sh
 
 # One process a core takes one file of tests at a time; each has servers and networks of its own.

@@ -53,7 +53,7 @@ done
 [[ $chosen != *" known-clients "* || ${CLIENTS:-} =~ ^(([0-9]+\.){3}[0-9]+/[0-9]+,?)+$ ]] \
     || die "received CLIENTS=${CLIENTS:-}; known-clients needs CLIENTS=<address>/<bits>, such as CLIENTS=203.0.113.7/32"
 [[ $chosen != *" canary "* || ${CANARY_IMAGE:-} == */* ]] || die "canary needs CANARY_IMAGE=<registry>/<repository>:<tag>"
-[[ $chosen != *" monitoring "* || ${RUNBOOKS:-} == https://* ]] \
+[[ $chosen != *" monitoring "* || ${RUNBOOKS:-} == https://* && $RUNBOOKS != *"<"* ]] \
     || die "monitoring needs RUNBOOKS=https://<where people read docs/runbook.md>"
 
 # images: of kustomize, which knows a name, and a tag or a digest.

@@ -33,7 +33,7 @@ answer=$(curl --silent --show-error --fail-with-body --header 'Content-Type: app
 echo "$answer"
 curl --silent --fail --output /dev/null "http://127.0.0.1:$port/static/page.js" || die "the image has no drawing page"
 
-"$docker" stop --time 30 "$container" >/dev/null
+"$docker" stop -t 30 "$container" >/dev/null
 code=$("$docker" inspect --format '{{.State.ExitCode}}' "$container")
 [ "$code" = 0 ] || die "received exit code $code after SIGTERM, expected 0"
 echo "PASSED: read-only, ready, digit 1, exit code 0 after SIGTERM"

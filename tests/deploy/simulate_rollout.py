@@ -52,7 +52,7 @@ class Setting:
     has_gate: bool = True
     min_ready_seconds: int = 0
     pre_stop_seconds: int = 5
-    drain_seconds: int = 180
+    drain_seconds: int = 300
     stays_ready: bool = False
 
 
@@ -138,19 +138,18 @@ def simulate(setting: Setting, clocks: Clocks) -> Outcome:
 
 HOPED = Clocks(register_seconds=20, deregister_seconds=60)
 LONGEST = Clocks()
-NOT_HEEDED = replace(LONGEST, deregister_seconds=180, unhealthy_seconds=None)
-NOT_HEEDED_LONGEST = replace(LONGEST, unhealthy_seconds=None)
+NOT_HEEDED = replace(LONGEST, unhealthy_seconds=None)
 
 CLOCKS = {
     "20 / 60 s, as hoped": HOPED,
     "300 / 300 s, the longest named": LONGEST,
-    "300 / 180 s, the failing /readyz not heeded": NOT_HEEDED,
-    "300 / 300 s, the failing /readyz not heeded": NOT_HEEDED_LONGEST,
+    "300 / 300 s, the failing /readyz not heeded": NOT_HEEDED,
 }
 COMMITTED = Setting()
 ALONE = Setting(has_gate=False, min_ready_seconds=300, pods=2)
 SETTINGS = {
     "committed": COMMITTED,
+    "a drain of 180 s": replace(COMMITTED, drain_seconds=180),
     "the two files alone, without the gate": ALONE,
     "alone, and without minReadySeconds": replace(ALONE, min_ready_seconds=0),
     "ready to the end, preStop 120 s, one pod at a time": Setting(

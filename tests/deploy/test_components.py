@@ -85,6 +85,18 @@ def test_each_alert_links_to_its_heading_of_the_runbook() -> None:
         assert alert["annotations"]["runbook_url"] == f"{RUNBOOKS}#{alert['alert'].lower()}"
 
 
+def test_guide_names_what_each_component_leaves_behind() -> None:
+    guide = (ROOT / "docs" / "deployment.md").read_text()
+    section = guide.partition("| component | leaves behind |")[2].partition("\n\n")[0]
+    told = dict(re.findall(r"^\| ([a-z-]+) \| `kubectl --namespace digits delete (.*)` \|$", section, re.MULTILINE))
+    for name in NAMES:
+        before, after = (
+            {f"{one['kind'].lower()}/{one['metadata']['name']}" for one in render_with(chosen)}
+            for chosen in ((), (name,))
+        )
+        assert set(told.get(name, "").split()) == after - before, name
+
+
 def test_canary_gets_at_most_a_tenth() -> None:
     objects = render_with(("canary",))
     canary = get_only(objects, "Deployment", "gateway-canary")["spec"]["replicas"]

@@ -63,7 +63,7 @@ def test_guide_says_what_it_costs_before_anything_is_made() -> None:
 def test_costs_add_up() -> None:
     section = GUIDE.partition("## What it costs")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| .* \| ([\d.]+) \| ([\d.]+) \|$", section, re.MULTILINE)
-    assert len(rows) == 6
+    assert len(rows) == 7
     (sums,) = re.findall(r"\*\*together\*\* \| \| \*\*([\d.]+)\*\* \| \*\*([\d.]+)\*\*", section)
     # Each hour's price is rounded to a tenth of a cent.
     assert sum(float(hour) for hour, _ in rows) == pytest.approx(float(sums[0]), abs=0.003)
@@ -101,6 +101,14 @@ def test_guides_variables_are_the_sites_or_set_beside_their_use() -> None:
     assert set(re.findall(r"\$(\w+)", blocks)) <= known
 
 
+@pytest.mark.parametrize("document", ["README.md", "docs/deployment.md", "docs/runbook.md", "docs/capacity.md"])
+def test_commands_are_what_bash_can_read(document: str) -> None:
+    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", (ROOT / document).read_text(), re.DOTALL))
+    filled = re.sub(r"<[^<>\n]+>", "of-the-reader", blocks)
+    read = subprocess.run(["bash", "-n"], input=filled, capture_output=True, text=True, check=False)
+    assert read.returncode == 0, read.stderr
+
+
 def test_readmes_commands_go_from_the_registry_to_an_answer() -> None:
     deploy = (ROOT / "README.md").read_text().partition("## Deploy")[2].partition("\n## ")[0]
     steps = (
@@ -118,6 +126,8 @@ def test_readmes_commands_go_from_the_registry_to_an_answer() -> None:
     )
     places = [deploy.index(step) for step in steps]
     assert places == sorted(places)
+    # zsh, the shell of a Mac, takes # for a part of a command.
+    assert " # " not in deploy
 
 
 @pytest.mark.parametrize("document", ["docs/deployment.md", "docs/capacity.md", "docs/runbook.md"])

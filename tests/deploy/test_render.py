@@ -93,6 +93,11 @@ def test_kustomization_for_gitops_renders_the_same(tmp_path: Path) -> None:
         ("production", {"IMAGE": IMAGE, "COMPONENTS": "monitoring"}, "monitoring needs RUNBOOKS=https://"),
         (
             "production",
+            {"IMAGE": IMAGE, "COMPONENTS": "monitoring", "RUNBOOKS": "https://github.com/<owner>/<repository>"},
+            "monitoring needs RUNBOOKS=https://",
+        ),
+        (
+            "production",
             {"IMAGE": IMAGE, "COMPONENTS": "tsl"},
             "received the component 'tsl', expected some of: canary tls",
         ),

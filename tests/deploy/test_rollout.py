@@ -24,7 +24,6 @@ from tests.deploy.simulate_rollout import (
     HOPED,
     LONGEST,
     NOT_HEEDED,
-    NOT_HEEDED_LONGEST,
     Setting,
     simulate,
 )
@@ -67,9 +66,14 @@ def test_rollout_would_drop_without_what_was_added() -> None:
     before = Setting(surge=1 / 3, pre_stop_seconds=120, drain_seconds=5, stays_ready=True)
     assert simulate(before, LONGEST).dropped_percent > 5
     assert simulate(replace(ALONE, min_ready_seconds=0), LONGEST).dropped_percent > 5
-    # What the committed drain does not cover, and how long a drain would.
-    assert simulate(COMMITTED, NOT_HEEDED_LONGEST).dropped_percent > 0
-    assert simulate(replace(COMMITTED, drain_seconds=300), NOT_HEEDED_LONGEST).dropped_percent == 0
+    assert simulate(replace(COMMITTED, drain_seconds=180), NOT_HEEDED).dropped_percent > 5
+
+
+def test_longer_drain_costs_the_rollout_neither_time_nor_pods() -> None:
+    shorter = replace(COMMITTED, drain_seconds=180)
+    for clocks in CLOCKS.values():
+        before, now = simulate(shorter, clocks), simulate(COMMITTED, clocks)
+        assert (now.rollout_seconds, now.most_pods) == (before.rollout_seconds, before.most_pods)
 
 
 @pytest.mark.parametrize("place", [FILE, *ON_EKS])

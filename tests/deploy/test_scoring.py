@@ -31,7 +31,9 @@ from tests.digits.scoring.scored import read_answers, write_csv
 FOLDER = "kube-config/components/scoring"
 INDEXED = f"{FOLDER}/indexed-job"
 DOCKERFILE = ROOT / FOLDER / "Dockerfile"
-SCHEMA = ROOT.parent / "shared/rayjob-schema.json"
+# What every clone has, and KubeRay's own where that lies beside the clone.
+OWN = json.loads((ROOT / "tests" / "deploy" / "schemas" / "rayjob.json").read_text())
+KUBERAYS = ROOT.parent / "shared/rayjob-schema.json"
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +59,43 @@ def forbid_unknown_fields(schema: Object) -> Object:
     return closed
 
 
-def test_job_is_valid_by_the_operators_schema(job: Object) -> None:
-    if not SCHEMA.exists():
-        pytest.skip(f"{SCHEMA} is not there: the schema of KubeRay's RayJob, as its Helm chart installs it")
-    schema = json.loads(SCHEMA.read_text())
-    properties = {key: forbid_unknown_fields(value) for key, value in schema["properties"].items() if key != "metadata"}
+@pytest.fixture(scope="module")
+def kuberays() -> Object:
+    if not KUBERAYS.exists():
+        pytest.skip("../shared/rayjob-schema.json, from KubeRay's chart, is not here, so the own schema stands alone")
+    return json.loads(KUBERAYS.read_text())
+
+
+def test_job_is_valid_by_the_own_schema(job: Object) -> None:
+    jsonschema.validate(job, OWN)
+
+
+def test_own_schema_refuses_an_unknown_field(job: Object) -> None:
+    changed = json.loads(json.dumps(job))
+    changed["spec"]["rayClusterSpec"]["workerGroupSpecs"][0]["maxReplica"] = 10
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(changed, OWN)
+
+
+def test_job_is_valid_by_the_operators_schema(job: Object, kuberays: Object) -> None:
+    properties = {
+        key: forbid_unknown_fields(value) for key, value in kuberays["properties"].items() if key != "metadata"
+    }
     jsonschema.validate({key: job[key] for key in job if key != "metadata"}, {"properties": properties})
+
+
+def assert_known(own: Object, known: Object, place: str) -> None:
+    for name, described in own.get("properties", {}).items():
+        theirs = known["properties"][name]
+        assert described.get("type", theirs["type"]) == theirs["type"], f"{place}.{name}"
+        if "properties" in theirs:
+            assert_known(described, theirs, f"{place}.{name}")
+        if "items" in theirs:
+            assert_known(described["items"], theirs["items"], f"{place}.{name}")
+
+
+def test_own_schema_names_only_what_the_operator_knows(kuberays: Object) -> None:
+    assert_known(OWN["properties"]["spec"], kuberays["properties"]["spec"], "spec")
 
 
 @pytest.mark.parametrize("pod", ["head", "workers", "submitter"])

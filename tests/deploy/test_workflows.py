@@ -51,9 +51,9 @@ def test_no_step_puts_an_expression_into_a_shell(path):
         assert [step["run"] for step in list_steps(job) if "${{" in step.get("run", "")] == []
 
 
-def test_ci_checks_policies_and_looks_for_known_holes():
+def test_ci_runs_the_tests_and_looks_for_known_holes():
     commands = [step.get("run") for job in read_workflow("ci.yml")["jobs"].values() for step in list_steps(job)]
-    assert {".ci/run", "make policy", "make audit"} <= set(commands)
+    assert {".ci/run", "make audit"} <= set(commands)
 
 
 def test_image_is_built_started_and_scanned_on_both_processors():
