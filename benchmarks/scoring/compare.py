@@ -2,7 +2,7 @@
 
 python -m benchmarks.scoring.compare
 
-Environments with Ray and with Spark are made below benchmarks/.venvs the first time (1.7 GB); Spark needs Java 17 or
+Environments with Ray and with Spark are made below benchmarks/.venvs the first time (1.9 GB); Spark needs Java 17 or
 newer, and is left out where there is none.
 
 Each contender first reads one row, which tells how long it takes to start, then the file. The rate is that of the rest
