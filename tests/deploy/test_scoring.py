@@ -122,10 +122,18 @@ def test_rendered_objects_lie_in_a_namespace_of_their_own() -> None:
 
 def test_indexed_job_is_valid_and_lies_in_the_same_namespace() -> None:
     objects = render(INDEXED)
-    assert {one["kind"] for one in objects} == {"Namespace", "ServiceAccount", "ConfigMap", "Job"}
+    assert {one["kind"] for one in objects} == {"Namespace", "ServiceAccount", "ConfigMap", "Job", "NetworkPolicy"}
     assert {one["metadata"].get("namespace", "scoring") for one in objects} == {"scoring"}
     for one in objects:
         validate(one)
+
+
+def test_network_policy_holds_for_the_indexed_job_and_not_for_rays_pods(indexed_job: Object, job: Object) -> None:
+    (policy,) = select_kind(render(INDEXED), "NetworkPolicy")
+    selected = policy["spec"]["podSelector"]["matchLabels"].items()
+    assert indexed_job["spec"]["template"]["metadata"]["labels"].items() >= selected
+    assert not job["metadata"]["labels"].items() >= selected
+    assert policy["spec"]["policyTypes"] == ["Ingress"]
 
 
 @pytest.fixture(scope="module")
