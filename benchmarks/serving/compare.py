@@ -1,5 +1,7 @@
 """The service beside the systems that people would pick instead: `python -m benchmarks.serving.compare`.
 
+`--ours` measures this service alone, beside its limit, and prints what percentage of the limit it reaches.
+
 Every contender runs in an environment of its own, one worker, pinned to core 0, with the network of models/digits.h5;
 wrk sends row_data.json from core 1. Two workers share both cores with wrk: of them only the processor time counts.
 Environments are made below benchmarks/.venvs the first time, which takes some minutes. Prints tables in Markdown: all
@@ -7,6 +9,7 @@ servers; and the paths that take pictures, with graphs for 8-bit integers and fo
 graph that the service takes by itself on this processor.
 """
 
+import argparse
 import json
 import os
 import re
@@ -18,7 +21,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -47,6 +50,9 @@ CONTENDERS = ROOT / "benchmarks/serving/contenders"
 SECONDS = 3
 PICTURE_SECONDS = 10  # A page takes some hundred times as long as a digit.
 ROUNDS = 3
+NUM_OURS = 6
+"""So many of the contenders are the floor and this service."""
+
 START_LIMIT_SECONDS = 60
 
 
@@ -213,20 +219,25 @@ def show(found: dict[str, float], name: str) -> str:
 
 def main() -> None:
     """Measure everyone, print the medians."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--ours", action="store_true", help="measure the floor and this service alone")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of which the medians are taken")
+    arguments = parser.parse_args()
+    chosen = CHOSEN[:NUM_OURS] if arguments.ours else CHOSEN
     if shutil.which("wrk") is None:
         sys.exit("error: wrk is not installed; Debian has it: apt-get install wrk")
-    everyone = (*CHOSEN, *PICTURES.values())
+    everyone = (*chosen, *PICTURES.values())
     rounds: dict[str, list[dict[str, float]]] = {contender.name: [] for contender in everyone}
     runtimes: dict[str, list[dict[str, float]]] = {precision: [] for precision in PRECISIONS}
     # Round after round, not one after the other: a neighbour who takes the processor for a minute disturbs one of them.
-    for number in range(ROUNDS):
+    for number in range(arguments.rounds):
         for precision in PRECISIONS:
             runtimes[precision].append(measure_runtime(precision))
         for contender in everyone:
-            print(f"Round {number + 1} of {ROUNDS}: {contender.name}", file=sys.stderr)
+            print(f"Round {number + 1} of {arguments.rounds}: {contender.name}", file=sys.stderr)
             rounds[contender.name] += try_to_measure(contender)
     results = {name: take_median(found) for name, found in rounds.items() if found}
-    show_table(results)
+    show_table(chosen, results)
     for precision in PRECISIONS:
         ours, raw = (results[of[precision].name] for of in (OURS, RAW))
         summarise(precision, results[FLOOR.name], ours, raw, take_median(runtimes[precision]))
@@ -256,11 +267,11 @@ def take_median(rounds: list[dict[str, float]]) -> dict[str, float]:
     return {name: statistics.median(found[name] for found in rounds) for name in rounds[0]}
 
 
-def show_table(results: dict[str, dict[str, float]]) -> None:
+def show_table(chosen: Sequence[Contender], results: dict[str, dict[str, float]]) -> None:
     """Print a line a server."""
     print("| server | requests/s at 1 | at 16 | at 64 | CPU (µs) | p50 (ms) | p99 (ms) | resident (MB) | start (s) |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for contender in CHOSEN:
+    for contender in chosen:
         if contender.name not in results:
             print(f"| {contender.name} | left out: it could not be measured | | | | | | | |")
             continue

@@ -19,7 +19,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ class Int8Graphs:
     """The graphs for 8-bit integers.
 
     Attributes:
-        serving_graph: ONNX.
+        serving_graph: ONNX; empty once it is released.
         acceptance_graph: ONNX, or None: then the one for floats stands beside it.
         known_probabilities: What the serving graph gave for the known digits, float32 `(n, 10)`, or None without them.
     """
@@ -79,9 +79,9 @@ class Artifact:
     Attributes:
         path: Where it was read.
         sha256: Of the whole file.
-        serving_graph: ONNX, or None in a Keras file from elsewhere.
+        serving_graph: ONNX, or None in a Keras file from elsewhere, and once a session has taken it over.
         provenance: How it came about; empty in a file from elsewhere.
-        acceptance_graph: ONNX, or None in a file without.
+        acceptance_graph: ONNX, or None in a file without, and once a session has taken it over.
         known_digits: What it must read, or None in a file without.
         int8: The same graphs for 8-bit integers, or None in a file without.
         has_checksum: Whether the file has the SHA-256 of its serving graph, by which it was checked.
@@ -102,6 +102,11 @@ class Artifact:
     def version(self) -> str:
         """The first 12 digits of the SHA-256, enough to tell two models apart."""
         return self.sha256[:12]
+
+    def release_graphs(self) -> "Artifact":
+        """Return it without its graphs, for whoever has loaded them: those of all models are 7 MB."""
+        int8 = None if self.int8 is None else replace(self.int8, serving_graph=b"", acceptance_graph=None)
+        return replace(self, serving_graph=None, acceptance_graph=None, int8=int8)
 
 
 def read_artifact(path: Path, allow_stale: bool = False) -> Artifact:

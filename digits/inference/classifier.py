@@ -106,8 +106,7 @@ def _open_graphs(artifact: Artifact, serving_graph: bytes, num_threads: int, pre
         acceptance_graph = artifact.int8.acceptance_graph or acceptance_graph
     compute_probabilities = open_graph(serving_graph, num_threads)
     if acceptance_graph is None:
-        return Classifier(artifact, compute_probabilities, precision=precision)
+        return Classifier(artifact.release_graphs(), compute_probabilities, precision=precision)
     compute_acceptance = open_graph(acceptance_graph, num_threads, output_shape=(1,))
-    return Classifier(
-        artifact, compute_probabilities, compute_acceptance, read_thresholds(artifact.provenance), precision
-    )
+    thresholds = read_thresholds(artifact.provenance)
+    return Classifier(artifact.release_graphs(), compute_probabilities, compute_acceptance, thresholds, precision)

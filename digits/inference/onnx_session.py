@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from digits.data.images import BATCH_SHAPE, NUM_CLASSES
 from digits.errors import ArtifactError
 from digits.inference.artifact import Artifact, read_artifact
 from digits.inference.precision import Precision, Served, choose_precision
+
+# Since 1.29 ONNX Runtime tells its makers of every session, unless it is told not to before it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -56,6 +59,8 @@ def open_graph(
     # ONNX Runtime raises a dozen unrelated types for a bad graph, several of them bare Exceptions.
     except Exception as error:
         raise ArtifactError(f"The serving graph cannot be read ({error}). Train anew.") from error
+    # It would keep the graph's bytes for another try with another provider.
+    session._model_bytes = None
     inputs, outputs = session.get_inputs(), session.get_outputs()
     # A size that may vary is a name or None, and no number.
     found = [
@@ -116,7 +121,7 @@ def open_artifact(
         compute = open_graph(graph, num_threads, input_shape, output_shape, frees_memory=frees_memory)
     except ArtifactError as error:
         raise ArtifactError(f"{path}: {error}") from error
-    return artifact, compute, served
+    return artifact.release_graphs(), compute, served
 
 
 def compute_in_parts(
