@@ -49,7 +49,9 @@ def run_local(
         try:
             with warnings.catch_warnings():
                 # A run that stops at too many errors leaves tasks behind on purpose.
-                warnings.filterwarnings("ignore", "[0-9]+ tasks which were still being processed")
+                warnings.filterwarnings(
+                    "ignore", "[0-9]+ tasks (which were still being processed|have been successfully executed)"
+                )
                 yield from parallel(joblib.delayed(write_piece)(job, output, piece) for piece in cutter)
         except TerminatedWorkerError as error:
             raise ScoringError(
