@@ -26,6 +26,7 @@ from digits.inference.artifact import Artifact, read_artifact
 from digits.networks.classifier import LOGITS_NAME, build_network, count_multiply_adds, fold_temperature
 from digits.training.classifier import FAST, TrainingConfig, configure_further_training, fit_network
 from digits.training.export import write_artifact
+from digits.training.int8 import add_int8
 from digits.training.keras_file import load_network
 from digits.training.metrics import Evaluation, evaluate, fit_temperature
 from digits.training.own_digits import hold_out_of_each, join, read_digits, repeat_to_share, split_paths
@@ -220,6 +221,7 @@ def main() -> None:
             **describe_run(config, training, name_all(split_paths(arguments.data)), network),
         }
         write_artifact(arguments.output, network, provenance, scoring_batch[:500], rejector_graph)
+        print(add_int8(arguments.output, training))
         checkpoint.unlink(missing_ok=True)
         plots = save_reports(arguments.reports, history, scoring, probabilities)
         figures = {name: describe(evaluation) for name, evaluation in evaluations.items()}

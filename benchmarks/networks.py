@@ -9,6 +9,7 @@ from digits.inference.classifier import Classifier, load_classifier
 from digits.inference.line_reader import LineReader, load_line_reader
 from digits.inference.page_detector import load_page_detector
 from digits.inference.page_reader import PageReader
+from digits.inference.precision import Precision
 
 MODELS = ROOT / "models"
 SHIPPED, LINES, PAGES = MODELS / "digits.h5", MODELS / "lines.h5", MODELS / "pages.h5"
@@ -42,6 +43,16 @@ def join_versions(lines: str, digits: str) -> str:
 
 
 @cache
-def load_networks(classifier: Path = SHIPPED) -> Networks:
-    """Load a classifier and the shipped networks beside it, once in each process."""
-    return Networks(PageReader(load_page_detector(PAGES), load_line_reader(LINES), load_classifier(classifier)))
+def load_networks(classifier: Path = SHIPPED, precision: Precision = "fp32", pages: Path = PAGES) -> Networks:
+    """Load a classifier and the shipped networks beside it, once in each process.
+
+    Their graphs for floats compute, so that every processor measures the same; `benchmarks.reading.precision` tells
+    what int8 changes.
+    """
+    return Networks(
+        PageReader(
+            load_page_detector(pages, precision=precision),
+            load_line_reader(LINES, precision=precision),
+            load_classifier(classifier, precision=precision),
+        )
+    )

@@ -89,6 +89,7 @@ WORDINGS = {
     "artifact_not_whole": f"{{path}}: received {{size}} bytes that are not a whole Keras .h5 ({{error}}). {_RETRAIN}",
     "artifact_without_model": f"{{path}}: received an HDF5 file without a Keras model. {_RETRAIN}",
     "artifact_group_damaged": f"{{path}}: its group `digits` is damaged ({{error}}). {_RETRAIN}",
+    "precision_unknown": "DIGITS_PRECISION: received {received}, expected auto, int8 or fp32.",
     "artifact_format": "{path}: received artifact format {format}, expected 1. Use the version that wrote it.",
     "artifact_stale": (
         "{path}: the weights changed after the serving graph was made from them. "

@@ -54,7 +54,7 @@ SECTIONS: dict[str, Callable[[Measured], str]] = {
 
 def load_measured() -> Measured:
     """Read the model, its answers on the test digits, and the benchmarks' files."""
-    classifier = load_classifier(SHIPPED)
+    classifier = load_classifier(SHIPPED, precision="fp32")
     test = read_labelled_images(ROOT / "data" / "test.csv.gz")
     parts = [classifier.predict(make_batch(test.images[i : i + AT_ONCE])) for i in range(0, len(test), AT_ONCE)]
     files = {name: read_rows(ROOT / "benchmarks" / path) for name, path in FILES.items()}

@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=SHIPPED)
     parser.add_argument("--held-out", action="store_true", help="10,000 held-out training digits; writes nothing")
     arguments = parser.parse_args()
-    classifier = load_classifier(arguments.model)
+    classifier = load_classifier(arguments.model, precision="fp32")
     digits = load(arguments.held_out)
     measured = measure_robustness(classifier.predict, digits.images, digits.labels)
     rows = list_rows(measured, classifier.artifact.version, "held-out" if arguments.held_out else "test", len(digits))

@@ -1,10 +1,15 @@
 """The service beside the systems that people would pick instead: `python -m benchmarks.serving.compare`.
 
+`--ours` measures this service alone, beside its limit, and prints what percentage of the limit it reaches.
+
 Every contender runs in an environment of its own, one worker, pinned to core 0, with the network of models/digits.h5;
 wrk sends row_data.json from core 1. Two workers share both cores with wrk: of them only the processor time counts.
-Environments are made below benchmarks/.venvs the first time, which takes some minutes. Prints a table in Markdown.
+Environments are made below benchmarks/.venvs the first time, which takes some minutes. Prints tables in Markdown: all
+servers; and the paths that take pictures, with graphs for 8-bit integers and for floats. The other servers run the
+graph that the service takes by itself on this processor.
 """
 
+import argparse
 import json
 import os
 import re
@@ -16,19 +21,38 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
+from PIL import Image
 
 from benchmarks import ROOT
-from benchmarks.serving.line_up import BYTES, CHOSEN, CONNECTIONS, Contender
+from benchmarks.serving.line_up import (
+    BYTES,
+    CHOSEN,
+    CONNECTIONS,
+    FLOOR,
+    OURS,
+    PEERS,
+    PICTURES,
+    PRECISIONS,
+    RAW,
+    TWO_WORKERS,
+    Contender,
+)
+from digits.data.images import MAX_PIXEL, SIZE
+from digits.inference.precision import VARIABLE
 
 VENVS = ROOT / "benchmarks" / ".venvs"
 CONTENDERS = ROOT / "benchmarks/serving/contenders"
 SECONDS = 3
+PICTURE_SECONDS = 10  # A page takes some hundred times as long as a digit.
 ROUNDS = 3
+NUM_OURS = 6
+"""So many of the contenders are the floor and this service."""
+
 START_LIMIT_SECONDS = 60
 
 
@@ -52,6 +76,9 @@ def write_requests(folder: Path) -> None:
     (folder / "tensor.json").write_text(json.dumps({"inputs": [tensor]}))
     (folder / "row.bin").write_bytes(bytes(pixels))
     (folder / "thousand.bin").write_bytes(bytes(pixels) * 1000)
+    ink = Image.frombytes("L", (SIZE, SIZE), bytes(MAX_PIXEL - pixel for pixel in pixels))
+    ink.resize((10 * SIZE, 10 * SIZE), Image.Resampling.BICUBIC).save(folder / "digit.png")
+    (folder / "page.webp").write_bytes((ROOT / "web_service/app/static/sample.webp").read_bytes())
 
 
 def write_mlserver_settings(folder: Path, port: int) -> None:
@@ -143,7 +170,7 @@ def load(url: str, body: Path, content_type: str, connections: int, seconds: int
     }
 
 
-def measure_runtime() -> dict[str, float]:
+def measure_runtime(precision: str) -> dict[str, float]:
     """Return ONNX Runtime's own processor time for one image, and for a thousand, on core 0, in µs."""
     script = """
 import json, time, timeit, numpy as np
@@ -157,7 +184,9 @@ thousand = median(lambda: predict(many), 10) * 1000 / 32
 print(json.dumps({"one": median(lambda: predict(image), 300), "thousand": thousand}))
 """
     command = ["taskset", "-c", "0", sys.executable, "-c", script]
-    times: dict[str, float] = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
+    environment = {**os.environ, VARIABLE: precision}
+    printed = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True).stdout
+    times: dict[str, float] = json.loads(printed)
     return times
 
 
@@ -169,11 +198,12 @@ def measure(contender: Contender, folder: Path) -> dict[str, float]:
         found = {"start": start_seconds}
         for connections in contender.connections:
             before = sum_cpu_seconds(process.pid)
-            loaded = load(url, body, contender.content_type, connections)
+            seconds = PICTURE_SECONDS if contender in PICTURES.values() else SECONDS
+            loaded = load(url, body, contender.content_type, connections, seconds)
             loaded["cpu"] = (sum_cpu_seconds(process.pid) - before) / loaded["requests"] * 1e6
             found |= {f"{name}@{connections}": value for name, value in loaded.items()}
         found["memory"] = sum(one.memory_info().rss for one in list_family(process.pid)) / 1e6
-        if "784 bytes" in contender.name:
+        if contender in RAW.values():
             before = sum_cpu_seconds(process.pid)
             num_batches = load(url, folder / "thousand.bin", BYTES, 1)["requests"]
             found["thousand"] = (sum_cpu_seconds(process.pid) - before) / num_batches * 1e6
@@ -189,19 +219,35 @@ def show(found: dict[str, float], name: str) -> str:
 
 def main() -> None:
     """Measure everyone, print the medians."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--ours", action="store_true", help="measure the floor and this service alone")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of which the medians are taken")
+    arguments = parser.parse_args()
+    chosen = CHOSEN[:NUM_OURS] if arguments.ours else CHOSEN
     if shutil.which("wrk") is None:
         sys.exit("error: wrk is not installed; Debian has it: apt-get install wrk")
-    rounds: dict[str, list[dict[str, float]]] = {contender.name: [] for contender in CHOSEN}
-    runtimes = []
+    everyone = (*chosen, *PICTURES.values())
+    rounds: dict[str, list[dict[str, float]]] = {contender.name: [] for contender in everyone}
+    runtimes: dict[str, list[dict[str, float]]] = {precision: [] for precision in PRECISIONS}
     # Round after round, not one after the other: a neighbour who takes the processor for a minute disturbs one of them.
-    for number in range(ROUNDS):
-        runtimes.append(measure_runtime())
-        for contender in CHOSEN:
-            print(f"Round {number + 1} of {ROUNDS}: {contender.name}", file=sys.stderr)
+    for number in range(arguments.rounds):
+        for precision in PRECISIONS:
+            runtimes[precision].append(measure_runtime(precision))
+        for contender in everyone:
+            print(f"Round {number + 1} of {arguments.rounds}: {contender.name}", file=sys.stderr)
             rounds[contender.name] += try_to_measure(contender)
     results = {name: take_median(found) for name, found in rounds.items() if found}
-    show_table(results)
-    summarise(*(results[contender.name] for contender in CHOSEN[:4]), runtime=take_median(runtimes))
+    show_table(chosen, results)
+    for precision in PRECISIONS:
+        ours, raw = (results[of[precision].name] for of in (OURS, RAW))
+        summarise(precision, results[FLOOR.name], ours, raw, take_median(runtimes[precision]))
+    show_pictures(results)
+    others = [results[one.name]["rate@16"] for one in PEERS if "rate@16" in results.get(one.name, {})]
+    for precision, ours in OURS.items() if others else ():
+        print(f"{precision}: {results[ours.name]['rate@16'] / max(others):.1f} times the best other's rows/s at 16.")
+    two_workers, one_worker = results[TWO_WORKERS.name]["cpu@16"], results[OURS["int8"].name]["cpu@16"]
+    print(f"\nOf two workers a core-second answers {one_worker / two_workers:.0%} of what it does of one.")
+    print(f"Load average of the machine at the end: {os.getloadavg()[0]:.1f}, where the benchmark itself makes 2.")
 
 
 def try_to_measure(contender: Contender) -> list[dict[str, float]]:
@@ -221,11 +267,11 @@ def take_median(rounds: list[dict[str, float]]) -> dict[str, float]:
     return {name: statistics.median(found[name] for found in rounds) for name in rounds[0]}
 
 
-def show_table(results: dict[str, dict[str, float]]) -> None:
+def show_table(chosen: Sequence[Contender], results: dict[str, dict[str, float]]) -> None:
     """Print a line a server."""
     print("| server | requests/s at 1 | at 16 | at 64 | CPU (µs) | p50 (ms) | p99 (ms) | resident (MB) | start (s) |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for contender in CHOSEN:
+    for contender in chosen:
         if contender.name not in results:
             print(f"| {contender.name} | left out: it could not be measured | | | | | | | |")
             continue
@@ -234,23 +280,25 @@ def show_table(results: dict[str, dict[str, float]]) -> None:
         print(f"| {contender.name} | {' | '.join(show(found, name) for name in names)} |")
 
 
+def show_pictures(results: dict[str, dict[str, float]]) -> None:
+    """Print the processor time of a picture, with int8 and with floats."""
+    print("\n| path | CPU, int8 (ms) | fp32 (ms) | int8 of fp32 (%) |")
+    print("| --- | ---: | ---: | ---: |")
+    for path in dict.fromkeys(path for path, _ in PICTURES):
+        int8, fp32 = (results[PICTURES[path, precision].name]["cpu@1"] / 1000 for precision in PRECISIONS)
+        print(f"| {path} | {int8:.2f} | {fp32:.2f} | {100 * int8 / fp32:.0f} |")
+
+
 def summarise(
-    floor: dict[str, float],
-    service: dict[str, float],
-    raw: dict[str, float],
-    two_workers: dict[str, float],
-    runtime: dict[str, float],
+    precision: str, floor: dict[str, float], service: dict[str, float], raw: dict[str, float], runtime: dict[str, float]
 ) -> None:
     """Print what the service's figures are of what is possible."""
     limit = floor["cpu@16"] + runtime["one"]
-    print(f"\nLoad average of the machine at the end: {os.getloadavg()[0]:.1f}, where the benchmark itself makes 2.")
-    print(f"ONNX Runtime itself: {runtime['one']:.0f} µs for one image, {runtime['thousand'] / 1000:.0f} ms for 1,000.")
+    print(f"\n{precision}: ONNX Runtime itself takes {runtime['one']:.0f} µs for one image,")
+    print(f"and {runtime['thousand'] / 1000:.0f} ms for 1,000.")
     print(f"The limit: {limit:.0f} µs a request at 16 connections, {1e6 / limit:,.0f} requests per core-second.")
     print(f"A row as JSON reaches {limit / service['cpu@16']:.0%} of it, 784 bytes {limit / raw['cpu@16']:.0%};")
     print(f"1,000 images as bytes {runtime['thousand'] / raw['thousand']:.0%} of ONNX Runtime's own throughput.")
-    print(
-        f"Of two workers a core-second answers {service['cpu@16'] / two_workers['cpu@16']:.0%} of what it does of one."
-    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """The servers that `benchmarks.serving.compare` measures: how each is installed, started and called."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from digits.inference.precision import VARIABLE
 
 CONNECTIONS = (1, 16, 64)
 RUNTIME = ("h5py==3.14.0", "onnxruntime==1.32.0", "orjson==3.13.0")
@@ -34,13 +36,32 @@ KERAS = (
     "uvloop==0.23.0",
 )
 MLSERVER = ("-c", "from mlserver.cli import main; main()", "start", "{folder}")
-CHOSEN = (
-    Contender("the floor: reads the body, answers a constant", (*UVICORN, "floor:app")),
-    Contender("**this service**", SERVICE),
-    Contender(
-        "this service, the image as 784 bytes", SERVICE, path="/predict/batch", body="row.bin", content_type=BYTES
-    ),
-    Contender("this service, two workers on two cores", SERVICE, environment={"WEB_CONCURRENCY": "2"}, cores="0,1"),
+PRECISIONS = ("int8", "fp32")
+FLOOR = Contender("the floor: reads the body, answers a constant", (*UVICORN, "floor:app"))
+OURS = {one: Contender(f"**this service**, {one}", SERVICE, environment={VARIABLE: one}) for one in PRECISIONS}
+RAW = {
+    one: replace(
+        contender,
+        name=f"this service, the image as 784 bytes, {one}",
+        path="/predict/batch",
+        body="row.bin",
+        content_type=BYTES,
+    )
+    for one, contender in OURS.items()
+}
+TWO_WORKERS = Contender(
+    "this service, two workers on two cores", SERVICE, environment={"WEB_CONCURRENCY": "2"}, cores="0,1"
+)
+PICTURES = {
+    (path, one): replace(
+        contender, name=f"{path}, {one}", path=path, body=body, content_type=content_type, connections=(1,)
+    )
+    for path, body, content_type in (("/predict/image", "digit.png", "image/png"), ("/read", "page.webp", "image/webp"))
+    for one, contender in OURS.items()
+}
+"""The paths that take pictures, by path and precision. They are read one after the other."""
+
+PEERS = (
     Contender("LitServe 0.2.19", ("lit.py", "{port}"), "litserve", ("litserve==0.2.19", *RUNTIME)),
     Contender(
         "BentoML 1.4.39",
@@ -73,3 +94,4 @@ CHOSEN = (
         connections=(1,),
     ),
 )
+CHOSEN = (FLOOR, *OURS.values(), *RAW.values(), TWO_WORKERS, *PEERS)

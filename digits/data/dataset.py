@@ -95,18 +95,14 @@ def explain_file_errors(path: Path | str) -> Iterator[None]:
         raise DatasetError(f"{path}{': ' if error.row is None else ', '}{error}") from error
     except FileNotFoundError as error:
         raise DatasetError(f"{path}: no such file; check the path.") from error
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DatasetError(
-            f"{path}: the compressed file is truncated or broken ({error}); download or copy it again."
-        ) from error
-    except OSError as error:
-        # Arrow's decompression gives no error number.
-        if error.strerror is None:
+    except (OSError, EOFError, zlib.error) as error:
+        # What the system raises has a text of its own; what decompression raises, here or in Arrow, has none.
+        if cause := getattr(error, "strerror", None):
             raise DatasetError(
-                f"{path}: the compressed file is truncated or broken ({error}); download or copy it again."
+                f"{path}: cannot be read as a file ({cause}); name a readable .csv or .csv.gz."
             ) from error
         raise DatasetError(
-            f"{path}: cannot be read as a file ({error.strerror}); name a readable .csv or .csv.gz."
+            f"{path}: the compressed file is truncated or broken ({error}); download or copy it again."
         ) from error
     except UnicodeDecodeError as error:
         raise DatasetError(

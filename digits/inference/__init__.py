@@ -10,5 +10,6 @@ __all__ = [
     "onnx_session",
     "page_detector",
     "page_reader",
+    "precision",
     "rejection",
 ]

@@ -7,6 +7,9 @@ It is a plain Keras file. Beside Keras's own groups it holds one more, `digits`:
     digits/provenance        JSON: configuration, data, versions, metrics, time
     digits/known_digits      twenty digits, their labels, and the probabilities that the serving graph gave for them;
                              older files and those that read lines lack it
+    digits/int8              the same graphs for 8-bit integers, with checksums of their own, the SHA-256 of the serving
+                             graph that they were made from, and the probabilities for the known digits; files lack
+                             it that are older, or whose answers would be worse
     digits.attrs             format; weights_sha256 of the weights that the serving graph was made from;
                              serving_sha256 of the serving graph, which older files lack;
                              acceptance_sha256 of the acceptance graph
@@ -16,7 +19,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +35,10 @@ SERVING, ACCEPTANCE = "serving_graph", "acceptance_graph"
 CHECKSUMS = {SERVING: "serving_sha256", ACCEPTANCE: "acceptance_sha256"}
 """For each graph the attribute with its SHA-256."""
 
-KNOWN = "known_digits"
+KNOWN, INT8 = "known_digits", "int8"
+SOURCE = "source_sha256"
+"""The attribute of `INT8` with the SHA-256 of the serving graph that it was made from."""
+
 _RETRAIN = "Train one with `make run_train`, lines.h5 with `make train_lines`, or name another file."
 
 
@@ -52,16 +58,32 @@ class KnownDigits:
 
 
 @dataclass(frozen=True)
+class Int8Graphs:
+    """The graphs for 8-bit integers.
+
+    Attributes:
+        serving_graph: ONNX; empty once it is released.
+        acceptance_graph: ONNX, or None: then the one for floats stands beside it.
+        known_probabilities: What the serving graph gave for the known digits, float32 `(n, 10)`, or None without them.
+    """
+
+    serving_graph: bytes
+    acceptance_graph: bytes | None
+    known_probabilities: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
 class Artifact:
     """What an .h5 holds for serving.
 
     Attributes:
         path: Where it was read.
         sha256: Of the whole file.
-        serving_graph: ONNX, or None in a Keras file from elsewhere.
+        serving_graph: ONNX, or None in a Keras file from elsewhere, and once a session has taken it over.
         provenance: How it came about; empty in a file from elsewhere.
-        acceptance_graph: ONNX, or None in a file without.
+        acceptance_graph: ONNX, or None in a file without, and once a session has taken it over.
         known_digits: What it must read, or None in a file without.
+        int8: The same graphs for 8-bit integers, or None in a file without.
         has_checksum: Whether the file has the SHA-256 of its serving graph, by which it was checked.
         is_stale: The weights were changed after the serving graph was made from them.
     """
@@ -72,6 +94,7 @@ class Artifact:
     provenance: Mapping[str, Any]
     acceptance_graph: bytes | None = None
     known_digits: KnownDigits | None = None
+    int8: Int8Graphs | None = None
     has_checksum: bool = False
     is_stale: bool = False
 
@@ -79,6 +102,11 @@ class Artifact:
     def version(self) -> str:
         """The first 12 digits of the SHA-256, enough to tell two models apart."""
         return self.sha256[:12]
+
+    def release_graphs(self) -> "Artifact":
+        """Return it without its graphs, for whoever has loaded them: those of all models are 7 MB."""
+        int8 = None if self.int8 is None else replace(self.int8, serving_graph=b"", acceptance_graph=None)
+        return replace(self, serving_graph=None, acceptance_graph=None, int8=int8)
 
 
 def read_artifact(path: Path, allow_stale: bool = False) -> Artifact:
@@ -137,6 +165,7 @@ def _read_group(path: Path, file: h5py.File) -> dict[str, Any]:
             "provenance": json.loads(group["provenance"][()]),
             "acceptance_graph": _read_graph(group, ACCEPTANCE) if ACCEPTANCE in group else None,
             "known_digits": _read_known(group[KNOWN]) if KNOWN in group else None,
+            "int8": _read_int8(group) if INT8 in group else None,
             "has_checksum": CHECKSUMS[SERVING] in group.attrs,
         }
     except (KeyError, ValueError, TypeError, AttributeError) as error:
@@ -153,6 +182,17 @@ def _read_graph(group: h5py.Group, name: str, is_checked: bool = True) -> bytes:
     if is_checked and group.attrs[CHECKSUMS[name]] != hashlib.sha256(graph).hexdigest():
         raise ValueError(f"the {name.replace('_', ' ')} is not the one that was written")
     return graph
+
+
+def _read_int8(group: h5py.Group) -> Int8Graphs:
+    found = group[INT8]
+    if found.attrs[SOURCE] != hashlib.sha256(_read_graph(group, SERVING, is_checked=False)).hexdigest():
+        raise ValueError("the graph for int8 was made from another serving graph")
+    return Int8Graphs(
+        _read_graph(found, SERVING),
+        _read_graph(found, ACCEPTANCE) if ACCEPTANCE in found else None,
+        np.asarray(found["probabilities"], np.float32) if "probabilities" in found else None,
+    )
 
 
 def _read_known(group: h5py.Group) -> KnownDigits:

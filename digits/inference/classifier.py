@@ -10,6 +10,7 @@ from digits.data.images import BATCH_SHAPE
 from digits.errors import ArtifactError, PixelError, ServingGraphError
 from digits.inference.artifact import Artifact, read_artifact
 from digits.inference.onnx_session import Predict, open_graph
+from digits.inference.precision import Precision, Served, choose_precision
 from digits.inference.rejection import Reason, Thresholds, find_reasons, read_thresholds
 
 
@@ -22,12 +23,14 @@ class Classifier:
         compute_probabilities: float32 `(n, 28, 28, 1)` in [0, 1] to float32 `(n, 10)`; unchecked.
         compute_acceptance: The same batch to float32 `(n, 1)` in [0, 1], or None where the file has no second network.
         thresholds: Below which an image is not accepted as a digit.
+        precision: Which of the file's graphs compute.
     """
 
     artifact: Artifact
     compute_probabilities: Predict
     compute_acceptance: Predict | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
+    precision: Served = "fp32"
 
     def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return probabilities.
@@ -73,12 +76,13 @@ class Classifier:
         return find_reasons(batch, probabilities, self.measure_acceptance(batch), self.thresholds)
 
 
-def load_classifier(path: Path, num_threads: int = 1) -> Classifier:
+def load_classifier(path: Path, num_threads: int = 1, precision: Precision | None = None) -> Classifier:
     """Load an .h5 once, for many predictions.
 
     Args:
         path: An artifact of this project, or a Keras .h5 that `digits.training.export` gave its graph.
         num_threads: For one prediction; more than one pays for large batches only.
+        precision: Which of its graphs; None stands for what DIGITS_PRECISION chooses in the environment.
 
     Raises:
         ArtifactError: If the file cannot be used; `ServingGraphError` if it lacks the graph.
@@ -90,14 +94,19 @@ def load_classifier(path: Path, num_threads: int = 1) -> Classifier:
             f"Add the graph where the project is installed: `python -m digits.training.export {path}`."
         )
     try:
-        return _open_graphs(artifact, artifact.serving_graph, num_threads)
+        return _open_graphs(artifact, artifact.serving_graph, num_threads, choose_precision(artifact, precision))
     except ArtifactError as error:
         raise ArtifactError(f"{path}: {error}") from error
 
 
-def _open_graphs(artifact: Artifact, serving_graph: bytes, num_threads: int) -> Classifier:
+def _open_graphs(artifact: Artifact, serving_graph: bytes, num_threads: int, precision: Served) -> Classifier:
+    acceptance_graph = artifact.acceptance_graph
+    if precision == "int8" and artifact.int8 is not None:
+        serving_graph = artifact.int8.serving_graph
+        acceptance_graph = artifact.int8.acceptance_graph or acceptance_graph
     compute_probabilities = open_graph(serving_graph, num_threads)
-    if artifact.acceptance_graph is None:
-        return Classifier(artifact, compute_probabilities)
-    compute_acceptance = open_graph(artifact.acceptance_graph, num_threads, output_shape=(1,))
-    return Classifier(artifact, compute_probabilities, compute_acceptance, read_thresholds(artifact.provenance))
+    if acceptance_graph is None:
+        return Classifier(artifact.release_graphs(), compute_probabilities, precision=precision)
+    compute_acceptance = open_graph(acceptance_graph, num_threads, output_shape=(1,))
+    thresholds = read_thresholds(artifact.provenance)
+    return Classifier(artifact.release_graphs(), compute_probabilities, compute_acceptance, thresholds, precision)

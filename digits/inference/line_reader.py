@@ -23,6 +23,7 @@ from digits.inference.classifier import Classifier
 from digits.inference.ctc import decode
 from digits.inference.ensemble import combine_networks, read_without_doubt
 from digits.inference.onnx_session import Predict, open_artifact
+from digits.inference.precision import Precision, Served
 from digits.inference.rejection import Reason, find_reasons
 from digits.inference.segmentation import STROKE_INK, Box, segment_ink
 from digits.preprocessing.binarise import Ink
@@ -45,10 +46,12 @@ class LineReader:
         artifact: Where it came from.
         compute: float32 `(n, 32, width, 1)` in [0, 1], the width a multiple of 4, to probabilities, float32
             `(n, width / 4, 11)`; unchecked.
+        precision: Which of the file's graphs computes.
     """
 
     artifact: Artifact
     compute: Predict
+    precision: Served = "fp32"
 
 
 @dataclass(frozen=True)
@@ -73,14 +76,14 @@ class ReadDigit:
         return int(self.probabilities.argmax())
 
 
-def load_line_reader(path: Path, num_threads: int = 1) -> LineReader:
-    """Load the .h5 that `digits.training.line_recogniser` writes.
+def load_line_reader(path: Path, num_threads: int = 1, precision: Precision | None = None) -> LineReader:
+    """Load the .h5 that `digits.training.line_recogniser` writes; the arguments are those of `load_classifier`.
 
     Raises:
         ArtifactError: If the file cannot be used.
     """
     shapes = (LINE_HEIGHT, None, 1), (None, NUM_CLASSES + 1)
-    return LineReader(*open_artifact(path, num_threads, *shapes, "make train_lines"))
+    return LineReader(*open_artifact(path, num_threads, *shapes, "make train_lines", precision))
 
 
 def read_number(drawing: NDArray[np.uint8], reader: LineReader, classifier: Classifier) -> list[ReadDigit]:

@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from digits.data.images import BATCH_SHAPE, NUM_CLASSES
 from digits.errors import ArtifactError
 from digits.inference.artifact import Artifact, read_artifact
+from digits.inference.precision import Precision, Served, choose_precision
+
+# Since 1.29 ONNX Runtime tells its makers of every session, unless it is told not to before it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -27,6 +31,7 @@ def open_graph(
     output_shape: tuple[int | None, ...] = (NUM_CLASSES,),
     *,
     frees_memory: bool = False,
+    simulates_int8: bool = False,
 ) -> Predict:
     """Turn an ONNX graph into a function.
 
@@ -36,6 +41,7 @@ def open_graph(
         input_shape: The shape of one of the batch; None stands for any size.
         output_shape: The same of the output.
         frees_memory: Give back after each call what a large input took. It costs a call some time.
+        simulates_int8: Compute in floats what a graph computes in 8-bit integers: slow, and right on any processor.
 
     Raises:
         ArtifactError: If it is no ONNX graph from float `(n, *input_shape)` to float `(n, *output_shape)`.
@@ -46,11 +52,15 @@ def open_graph(
     # A graph may name files for its data, below a folder of our choice. Below this one there can be none.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     options.add_session_config_entry("session.load_model_format", "ONNX")
+    if simulates_int8:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     # ONNX Runtime raises a dozen unrelated types for a bad graph, several of them bare Exceptions.
     except Exception as error:
         raise ArtifactError(f"The serving graph cannot be read ({error}). Train anew.") from error
+    # It would keep the graph's bytes for another try with another provider.
+    session._model_bytes = None
     inputs, outputs = session.get_inputs(), session.get_outputs()
     # A size that may vary is a name or None, and no number.
     found = [
@@ -81,9 +91,10 @@ def open_artifact(
     input_shape: tuple[int | None, ...],
     output_shape: tuple[int | None, ...],
     command: str,
+    precision: Precision | None,
     *,
     frees_memory: bool = False,
-) -> tuple[Artifact, Predict]:
+) -> tuple[Artifact, Predict, Served]:
     """Read an .h5 and turn its serving graph into a function; the arguments are those of `open_graph`.
 
     Args:
@@ -92,7 +103,11 @@ def open_artifact(
         input_shape: The shape of one of the batch.
         output_shape: The same of the output.
         command: Trains such a network; named in the error if the file has no graph.
+        precision: Which graph; None stands for what the environment chooses.
         frees_memory: Give back after each call what a large input took.
+
+    Returns:
+        The file, the function, and which graph it computes.
 
     Raises:
         ArtifactError: If the file cannot be used.
@@ -100,11 +115,13 @@ def open_artifact(
     artifact = read_artifact(path)
     if artifact.serving_graph is None:
         raise ArtifactError(f"{path}: received a Keras file without a serving graph. Train one: `{command}`.")
+    served = choose_precision(artifact, precision)
+    graph = artifact.serving_graph if served == "fp32" or artifact.int8 is None else artifact.int8.serving_graph
     try:
-        compute = open_graph(artifact.serving_graph, num_threads, input_shape, output_shape, frees_memory=frees_memory)
+        compute = open_graph(graph, num_threads, input_shape, output_shape, frees_memory=frees_memory)
     except ArtifactError as error:
         raise ArtifactError(f"{path}: {error}") from error
-    return artifact, compute
+    return artifact.release_graphs(), compute, served
 
 
 def compute_in_parts(

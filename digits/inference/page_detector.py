@@ -16,6 +16,7 @@ from PIL import Image
 from digits.data.images import scale_pixels
 from digits.inference.artifact import Artifact
 from digits.inference.onnx_session import Predict, open_artifact
+from digits.inference.precision import Precision, Served
 from digits.preprocessing.page_map import CENTRE, CLASSES, INK, NUM_CHANNELS, SIZES, STRIDE, to_pixels
 
 _COARSEST, _COARSE, _USUAL, _FINE = 192, 384, 768, 1536  # Pixels of the longer side.
@@ -63,10 +64,12 @@ class PageDetector:
         artifact: Where it came from.
         compute: float32 `(n, height, width, 1)` in [0, 1], height and width multiples of 32, to float32
             `(n, height / 4, width / 4, 17)`; unchecked.
+        precision: Which of the file's graphs computes.
     """
 
     artifact: Artifact
     compute: Predict
+    precision: Served = "fp32"
 
     def look(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return what the network tells of a picture as it is, float32 `(height / 4, width / 4, 17)`, rounded up."""
@@ -76,14 +79,14 @@ class PageDetector:
         return seen[: ceil(height / STRIDE), : ceil(width / STRIDE)]
 
 
-def load_page_detector(path: Path, num_threads: int = 1) -> PageDetector:
-    """Load the .h5 that `digits.training.page_detector` writes.
+def load_page_detector(path: Path, num_threads: int = 1, precision: Precision | None = None) -> PageDetector:
+    """Load the .h5 that `digits.training.page_detector` writes; the arguments are those of `load_classifier`.
 
     Raises:
         ArtifactError: If the file cannot be used.
     """
     shapes = (None, None, 1), (None, None, NUM_CHANNELS)
-    return PageDetector(*open_artifact(path, num_threads, *shapes, "make train_pages", frees_memory=True))
+    return PageDetector(*open_artifact(path, num_threads, *shapes, "make train_pages", precision, frees_memory=True))
 
 
 def find_digits(drawing: NDArray[np.uint8], detector: PageDetector) -> FoundDigits:

@@ -7,7 +7,7 @@ from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from digits.preprocessing.components import Mask, label_components
 from digits.preprocessing.morphology import erode
@@ -62,6 +62,9 @@ def _keep_largest(mask: Mask) -> Mask:
 
 def _fill_hull(mask: Mask) -> Mask:
     """Return the convex hull of a mask that is not empty, filled (Andrew's monotone chain)."""
+    # Imported here, because it brings the drawing of text: 2 MB that most processes never need.
+    from PIL import ImageDraw
+
     rows = np.flatnonzero(mask.any(axis=1)).tolist()
     points = sorted((column, row) for row in rows for column in np.flatnonzero(mask[row])[[0, -1]].tolist())
     hull = Image.new("1", mask.shape[::-1])

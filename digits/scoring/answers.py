@@ -18,6 +18,7 @@ from digits.inference.digit_reader import read_drawing
 from digits.inference.line_reader import LineReader, load_line_reader
 from digits.inference.page_detector import load_page_detector
 from digits.inference.page_reader import PageReader, ReadLine, read_page
+from digits.inference.precision import Precision
 from digits.scoring.pieces import Fault, Id, Pictures, Piece, Rows
 from digits.scoring.sources import Task
 
@@ -36,6 +37,7 @@ class Job:
         task: `predict` reads one digit a row or picture, `read` the numbers of a picture, a row each.
         has_numbers: Whether ids are numbers of rows, and not text.
         with_probabilities: Whether answers of `predict` hold the probabilities of all digits.
+        precision: Which graphs of the files compute, on every machine of the run.
     """
 
     classifier: Path
@@ -44,6 +46,7 @@ class Job:
     task: Task
     has_numbers: bool
     with_probabilities: bool = False
+    precision: Precision = "auto"
 
 
 def answer_piece(job: Job, piece: Piece) -> tuple[pyarrow.Table, list[Fault]]:
@@ -78,17 +81,17 @@ def make_schema(job: Job) -> pyarrow.Schema:
 
 
 @cache
-def _load_classifier(path: Path) -> Classifier:
-    return load_classifier(path)
+def _load_classifier(path: Path, precision: Precision) -> Classifier:
+    return load_classifier(path, precision=precision)
 
 
 @cache
-def _load_line_reader(path: Path) -> LineReader:
-    return load_line_reader(path)
+def _load_line_reader(path: Path, precision: Precision) -> LineReader:
+    return load_line_reader(path, precision=precision)
 
 
 def _answer_rows(job: Job, rows: Rows) -> tuple[pyarrow.Table, list[Fault]]:
-    classifier = _load_classifier(job.classifier)
+    classifier = _load_classifier(job.classifier, job.precision)
     probabilities = np.empty((len(rows.images), NUM_CLASSES), np.float32)
     reasons: list[str | None] = []
     for start in range(0, len(rows.images), _ROWS_AT_ONCE):
@@ -100,8 +103,9 @@ def _answer_rows(job: Job, rows: Rows) -> tuple[pyarrow.Table, list[Fault]]:
 
 
 @cache
-def _load_page_reader(page: Path, line: Path, classifier: Path) -> PageReader:
-    return PageReader(load_page_detector(page), _load_line_reader(line), _load_classifier(classifier))
+def _load_page_reader(page: Path, line: Path, classifier: Path, precision: Precision) -> PageReader:
+    detector = load_page_detector(page, precision=precision)
+    return PageReader(detector, _load_line_reader(line, precision), _load_classifier(classifier, precision))
 
 
 def _answer_pictures(job: Job, pictures: Pictures) -> tuple[pyarrow.Table, list[Fault]]:
@@ -125,13 +129,15 @@ def _answer_pictures(job: Job, pictures: Pictures) -> tuple[pyarrow.Table, list[
 
 
 def _read_one_digit(job: Job, picture: Picture) -> list[dict[str, Any]]:
-    drawn = read_drawing(picture.luminance, _load_classifier(job.classifier), _load_line_reader(job.line_reader))
+    classifier = _load_classifier(job.classifier, job.precision)
+    drawn = read_drawing(picture.luminance, classifier, _load_line_reader(job.line_reader, job.precision))
     return [{"probabilities": drawn.probabilities, "reason": drawn.reason}]
 
 
 def _read_one_page(job: Job, picture: Picture) -> list[dict[str, Any]]:
     """Return a row for each line; one without a number if there is no line, which tells why."""
-    page = read_page(picture.luminance, _load_page_reader(job.page_detector, job.line_reader, job.classifier))
+    reader = _load_page_reader(job.page_detector, job.line_reader, job.classifier, job.precision)
+    page = read_page(picture.luminance, reader)
     if not page.lines:
         place = dict.fromkeys(("line", *_BOX, "angle"))
         return [{**place, "number": "", "confidence": 0.0, "reason": page.reason}]
@@ -165,6 +171,6 @@ def _make_table(job: Job, ids: Sequence[Id], reason: Sequence[str | None], **col
         "id": ids,
         "reason": reason,
         "accepted": [one is None for one in reason],
-        "model": [_load_classifier(job.classifier).artifact.version] * len(ids),
+        "model": [_load_classifier(job.classifier, job.precision).artifact.version] * len(ids),
     }
     return pyarrow.table([pyarrow.array(columns[field.name], field.type) for field in schema], schema=schema)

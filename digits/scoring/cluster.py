@@ -18,6 +18,9 @@ from digits.scoring.parts import Output, Report, write_piece
 from digits.scoring.sources import Source, cut
 
 _ONE_ROW = 1
+_PIECES_AN_ACTOR = (
+    2  # One in hand and one waiting; with more, some actors would still have a queue when others are done.
+)
 # An actor and a task that cuts share a core. With a whole core for each actor nothing would be left to cut for them.
 _WRITER_CORES = 0.75
 _CUTTER_CORES = 0.25
@@ -62,8 +65,10 @@ def run_on_ray(
     packed = [pickle.dumps(source) for source in sources]
     if not packed:
         return
+    # A cluster of this run alone needs no page to look at.
+    place = {"address": address} if address else {"address": "local", "include_dashboard": False}
     try:
-        ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", ignore_reinit_error=True)
+        ray.init(**place, log_to_driver=False, logging_level="ERROR", ignore_reinit_error=True)
     except (ConnectionError, RuntimeError) as error:
         raise ScoringError(f"Received --address {address}, where no Ray cluster answers ({error}).") from error
     try:
@@ -100,7 +105,7 @@ def _stream(
             _Writer,
             fn_constructor_args=(job, output),
             batch_size=_ONE_ROW,
-            compute=ray.data.ActorPoolStrategy(**size),
+            compute=ray.data.ActorPoolStrategy(**size, max_tasks_in_flight_per_actor=_PIECES_AN_ACTOR),
             num_cpus=_WRITER_CORES,
         )
     )

@@ -41,14 +41,17 @@ def run_local(
         for piece in cutter:
             yield write_piece(job, output, piece)
     else:
-        # Pieces are pickled, because joblib would write large arrays to files first.
+        # Each worker has a piece in hand and one waiting. They are pickled, because joblib would write large arrays to
+        # files first.
         parallel = joblib.Parallel(
-            num_workers, return_as="generator_unordered", pre_dispatch="1.5*n_jobs", batch_size=1, max_nbytes=None
+            num_workers, return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1, max_nbytes=None
         )
         try:
             with warnings.catch_warnings():
                 # A run that stops at too many errors leaves tasks behind on purpose.
-                warnings.filterwarnings("ignore", "[0-9]+ tasks which were still being processed")
+                warnings.filterwarnings(
+                    "ignore", "[0-9]+ tasks (which were still being processed|have been successfully executed)"
+                )
                 yield from parallel(joblib.delayed(write_piece)(job, output, piece) for piece in cutter)
         except TerminatedWorkerError as error:
             raise ScoringError(

@@ -49,12 +49,19 @@ Manifest = dict[str, Any]
 
 
 def begin_manifest(
-    url: str, summary: Summary, job: Job, output: Output, rows_per_part: int, sha256: Mapping[str, str]
+    url: str,
+    share: str | None,
+    summary: Summary,
+    job: Job,
+    output: Output,
+    rows_per_part: int,
+    sha256: Mapping[str, str],
 ) -> Manifest:
     """Return the manifest of a run that has not begun.
 
     Args:
         url: The input as it was named.
+        share: Which share of it is read, such as `3/10`; None stands for all.
         summary: What the input has.
         job: What is done with it.
         output: Where it is written.
@@ -65,6 +72,7 @@ def begin_manifest(
         "state": "running",
         "input": {
             "path": url,
+            "share": share,
             "files": summary.num_files,
             "ignored_files": summary.num_ignored,
             "bytes": summary.num_bytes,
@@ -136,5 +144,5 @@ def _has_files(folder: Place) -> bool:
 def _identify(value: Any) -> Any:
     """Return what must be the same: models by their content, wherever they lie, and an input by its files."""
     if isinstance(value, dict) and "listing_sha256" in value:
-        return value["files"], value["bytes"], value["listing_sha256"]
+        return value["files"], value["bytes"], value["listing_sha256"], value.get("share")
     return sorted(value.values()) if isinstance(value, dict) else value

@@ -5,6 +5,7 @@ in the middle.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from digits.scoring.pieces import MAX_PICTURE_BYTES, Fault, Pictures, Rows, name
 PIXELS = "pixels"
 IMAGE = "image"
 _BUFFER_BYTES = 1 << 20
+_UNPACKED_AT_ONCE = 512  # Arrow makes 8 bytes of each pixel on the way; of so many rows they fit into the cache.
 _MAX_PACKED_BYTES = 2**30  # Of one row group's pictures, which are unpacked together.
 _EXPECTED = (
     f"expected a column `{PIXELS}` of {NUM_PIXELS} integers or bytes a row, or a column `{IMAGE}` of image files "
@@ -57,7 +59,7 @@ def cut_parquet(
     Raises:
         ScoringError: If the file is broken or has no such column.
     """
-    try:
+    with _explain_arrow_errors():
         # By default a whole row group would be fetched before its first row is read.
         parquet = pyarrow.parquet.ParquetFile(file, buffer_size=_BUFFER_BYTES, pre_buffer=False)
         column = _find_column(parquet)
@@ -65,15 +67,12 @@ def cut_parquet(
             # A picture that is repeated a million times is kept once.
             parquet = pyarrow.parquet.ParquetFile(file, read_dictionary=[column.name], pre_buffer=False)
         _check_sizes(parquet.metadata, column)
+        read = _read_pixels if column.holds_pixels else _read_pictures
         at_once, first = rows_at_once if column.holds_pixels else pictures_at_once, 1
-        for batch in parquet.iter_batches(at_once, columns=[column.name], use_threads=False):
-            values = batch.column(0)
-            read = _read_pixels if column.holds_pixels else _read_pictures
+        for values in _join(_unpack(parquet, column, min(at_once, _UNPACKED_AT_ONCE)), at_once):
             rows = read(values, prefix, first)
             first += len(values)
             yield rows, (first - 1) / parquet.metadata.num_rows
-    except pyarrow.ArrowException as error:
-        raise ScoringError(f"Received a Parquet file that cannot be read ({error}), expected a whole one.") from error
 
 
 def holds_pixels(file: Any) -> bool:
@@ -82,8 +81,14 @@ def holds_pixels(file: Any) -> bool:
     Raises:
         ScoringError: As `cut_parquet`.
     """
-    try:
+    with _explain_arrow_errors():
         return _find_column(pyarrow.parquet.ParquetFile(file)).holds_pixels
+
+
+@contextmanager
+def _explain_arrow_errors() -> Iterator[None]:
+    try:
+        yield
     except pyarrow.ArrowException as error:
         raise ScoringError(f"Received a Parquet file that cannot be read ({error}), expected a whole one.") from error
 
@@ -146,6 +151,27 @@ def _read_pixels(values: pyarrow.Array, prefix: str | None, first: int) -> Rows:
         pixels = pixels[is_in_range]
     kept = [one for one, good in zip(ids, is_good.tolist(), strict=True) if good]
     return Rows(kept, pixels.astype(np.uint8, copy=False), [faults[row] for row in sorted(faults)])
+
+
+def _unpack(parquet: pyarrow.parquet.ParquetFile, column: _Column, at_once: int) -> Iterator[pyarrow.Array]:
+    for group in range(parquet.num_row_groups):
+        # Arrow cannot read pictures in a struct across the border of two row groups.
+        for batch in parquet.iter_batches(at_once, row_groups=[group], columns=[column.name], use_threads=False):
+            yield batch.column(0)
+
+
+def _join(arrays: Iterator[pyarrow.Array], at_once: int) -> Iterator[pyarrow.Array]:
+    """Yield the values of arrays that have at most so many, `at_once` of them at a time; at the end fewer."""
+    waiting, num_waiting = [], 0
+    for array in arrays:
+        missing = at_once - num_waiting
+        waiting.append(array[:missing])
+        num_waiting += len(waiting[-1])
+        if num_waiting == at_once:
+            yield pyarrow.concat_arrays(waiting)
+            waiting, num_waiting = [array[missing:]], len(array[missing:])
+    if num_waiting:
+        yield pyarrow.concat_arrays(waiting)
 
 
 def _measure_lists(values: pyarrow.Array) -> tuple[NDArray[np.int64], NDArray[np.integer]]:

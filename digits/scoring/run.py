@@ -10,10 +10,12 @@ The exit status is 0, or 3 if more rows or pictures could not be read than --max
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Literal, get_args
@@ -23,6 +25,7 @@ from tqdm import tqdm
 
 from digits.errors import ConfigurationError, end_in_one_line
 from digits.inference.artifact import read_artifact
+from digits.inference.precision import read_precision
 from digits.scoring.answers import Job
 from digits.scoring.local import run_local
 from digits.scoring.manifest import Counts, Manifest, begin_manifest, check_manifest, write_manifest
@@ -63,6 +66,8 @@ class ScoringConfig:
     """`local` uses this machine, `ray` a cluster of Ray."""
     address: str | None = None
     """Ray's cluster, such as `auto`; None starts one on this machine for this run."""
+    share: str | None = None
+    """`3/10` reads every tenth file, beginning with number 3, from 0; so ten runs read an input without a cluster."""
 
     def __post_init__(self) -> None:
         """Refuse impossible settings."""
@@ -71,6 +76,17 @@ class ScoringConfig:
             if value is not None and value < least:
                 option = name.replace("_", "-")
                 raise ConfigurationError(f"Received --{option} {value}, expected {least} or more.")
+        if self.share is not None:
+            self.parse_share()
+
+    def parse_share(self) -> tuple[int, int]:
+        """Return which share of the input is read, from 0, and of how many."""
+        found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", self.share or "0/1")
+        if found is None or int(found[1]) >= int(found[2]):
+            raise ConfigurationError(
+                f"Received --share {self.share}, expected a number from 0 and how many there are, such as 0/10 to 9/10."
+            )
+        return int(found[1]), int(found[2])
 
 
 def score(config: ScoringConfig, is_quiet: bool = False) -> Manifest:
@@ -88,10 +104,16 @@ def score(config: ScoringConfig, is_quiet: bool = False) -> Manifest:
     output = Output(locate(config.output), config.format)
     summary = summarise_input(config.input, output.folder, config.task)
     job = Job(
-        config.model, config.line_model, config.page_model, config.task, summary.has_numbers, config.probabilities
+        config.model,
+        config.line_model,
+        config.page_model,
+        config.task,
+        summary.has_numbers,
+        config.probabilities,
+        read_precision(),
     )
     hashes = _hash_models(job, summary)
-    manifest = begin_manifest(config.input, summary, job, output, config.rows_per_part, hashes)
+    manifest = begin_manifest(config.input, config.share, summary, job, output, config.rows_per_part, hashes)
     check_manifest(output.folder, manifest)
     remove_unfinished(output)
     done = list_done(output)
@@ -116,7 +138,8 @@ def _start_engine(
     config: ScoringConfig, summary: Summary, done: Collection[str], job: Job, output: Output
 ) -> Iterator[Report]:
     """Return the reports of the pieces that are not done, as the engine makes them."""
-    sources = list_sources(config.input, output.folder, summary.is_one_file)
+    index, count = config.parse_share()
+    sources = islice(list_sources(config.input, output.folder, summary.is_one_file), index, None, count)
     if config.engine == "ray":
         from digits.scoring.cluster import run_on_ray
 
@@ -173,6 +196,7 @@ def parse_arguments() -> tuple[ScoringConfig, bool]:
     add("--workers", type=int, help="processes; default: one a core")
     add("--engine", choices=get_args(Engine), help="default: local")
     add("--address", help="Ray's cluster, such as auto; default: one on this machine for this run")
+    add("--share", help="read every tenth file from number 3 on: 3/10; default: all files")
     parser.add_argument("--json", action="store_true", help="print the manifest instead of a sentence")
     arguments = vars(parser.parse_args())
     prints_json = arguments.pop("json")

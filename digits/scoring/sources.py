@@ -158,16 +158,15 @@ def cut(source: Source, rows_at_once: int) -> Iterator[Piece]:
         yield PicturesPiece(parts.take(), num_bytes, tuple(file.place for file in source.files), names)
         return
     (file,) = source.files
-    done = 0
+    name, done = _make_printable(file.name), 0
     try:
         for piece in _cut_file(source, file, rows_at_once, parts):
             done += piece.num_bytes
             yield piece
-    except (ScoringError, DatasetError) as error:
-        fault = Fault(_make_printable(file.name), "invalid_file", str(error))
-        yield BrokenPiece(parts.take(), max(file.num_bytes - done, 0), fault)
-    except OSError as error:
-        fault = explain_unreadable(_make_printable(file.name), error)
+    except (ScoringError, DatasetError, OSError) as error:
+        fault = Fault(name, "invalid_file", str(error))
+        if isinstance(error, OSError):
+            fault = explain_unreadable(name, error)
         yield BrokenPiece(parts.take(), max(file.num_bytes - done, 0), fault)
 
 

@@ -5,8 +5,8 @@ Usage:
     digits export path/to/model.keras model.h5      the same, of a file in Keras's own format
     digits export models/digits.h5 digits.onnx      writes the network for other runtimes; .tflite for LiteRT
 
-A .h5 with a graph that fits its weights gets its checksum and the known digits, where it lacks them; all else in it
-stays as it is.
+A .h5 with a graph that fits its weights gets its checksum and the known digits; all else in it stays as it is. One that
+this project trained gets its graphs for 8-bit integers, too, where the digits are that it was trained on.
 """
 
 import argparse
@@ -33,9 +33,21 @@ from digits.data.dataset import LabelledImages, read_labelled_images
 from digits.data.files import replace_file
 from digits.data.images import NUM_CLASSES, SIZE, make_batch
 from digits.errors import ArtifactError, end_in_one_line
-from digits.inference.artifact import ACCEPTANCE, CHECKSUMS, FORMAT, GROUP, KNOWN, SERVING, hash_weights, read_artifact
+from digits.inference.artifact import (
+    ACCEPTANCE,
+    CHECKSUMS,
+    FORMAT,
+    GROUP,
+    INT8,
+    KNOWN,
+    SERVING,
+    SOURCE,
+    hash_weights,
+    read_artifact,
+)
 from digits.inference.onnx_session import open_graph
 from digits.training.adaptation import NUM_DIGITS, Adaptation, adapt_network
+from digits.training.int8 import add_int8
 from digits.training.keras_configuration import write_simplified
 from digits.training.keras_file import load_model
 from digits.training.metrics import evaluate
@@ -43,7 +55,7 @@ from digits.training.metrics import evaluate
 KNOWN_LABELS = np.tile(np.arange(NUM_CLASSES, dtype=np.uint8), 2)
 GRAPH_TOLERANCE = 1e-5
 """By so much the probabilities of network and graph may differ."""
-DIGITS = Path("data/test.csv.gz")
+DIGITS, TRAINING_DIGITS = Path("data/test.csv.gz"), Path("data/train.csv.gz")
 _OUTPUTS = (".h5", ".onnx", ".tflite")
 
 
@@ -90,6 +102,8 @@ def _write_checks(group: h5py.Group) -> None:
     for name, checksum in CHECKSUMS.items():
         if name in group:
             group.attrs[checksum] = hashlib.sha256(group[name][()].tobytes()).hexdigest()
+    if INT8 in group and group[INT8].attrs[SOURCE] != group.attrs[CHECKSUMS[SERVING]]:
+        del group[INT8]
     group.pop(KNOWN, None)
     try:
         compute = open_graph(group[SERVING][()].tobytes())
@@ -278,6 +292,12 @@ def main() -> None:
     parser.add_argument("model", type=Path, help="a Keras .h5 or .keras, ours or from elsewhere")
     parser.add_argument("output", type=Path, nargs="?", help=".h5, .onnx or .tflite; default: an .h5 of the same name")
     parser.add_argument("--digits", type=Path, default=DIGITS, help=f"labelled test digits (default: {DIGITS})")
+    parser.add_argument(
+        "--training-digits",
+        type=Path,
+        default=TRAINING_DIGITS,
+        help=f"for the graphs of 8-bit integers, what the network was trained on (default: {TRAINING_DIGITS})",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a sentence")
     arguments = parser.parse_args()
     if arguments.output is None and _has_fitting_graph(arguments.model):
@@ -287,13 +307,26 @@ def main() -> None:
             if arguments.json
             else f"{arguments.model} now carries checks of its serving graph."
         )
+        _add_int8(arguments.model, arguments.training_digits)
         return
     output, found = export_network(arguments.model, arguments.output, read_labelled_images(arguments.digits))
+    if output.suffix == ".h5":
+        _add_int8(output, arguments.training_digits)
     if arguments.json:
         print(json.dumps({"file": str(output), **asdict(found)}))
         return
     print(f"{arguments.model} reads {found.accuracy:.1%} of {found.num_digits:,} digits; pixels {found.pixels}.")
     print(f"Wrote {output}, which takes pixels 0 to 1 and gives probabilities.")
+
+
+def _add_int8(path: Path, training_digits: Path) -> None:
+    """Give a file that this project trained its graphs for int8."""
+    if "config" not in read_artifact(path).provenance:
+        return
+    if not training_digits.is_file():
+        print(f"{path}: no graph for int8 was made, which needs {training_digits}.", file=sys.stderr)
+        return
+    print(add_int8(path, read_labelled_images(training_digits)), file=sys.stderr)
 
 
 def _has_fitting_graph(path: Path) -> bool:

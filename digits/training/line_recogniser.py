@@ -34,6 +34,7 @@ from digits.synthesis.stroke_variants import StrokeVariants, draw_variants
 from digits.training.checkpoint import CheckpointSaver
 from digits.training.classifier import append_images, scale_in_graph
 from digits.training.export import write_artifact
+from digits.training.int8 import add_int8
 from digits.training.provenance import describe_environment
 from digits.training.settings import FitConfig, make_optimizer
 from digits.training.split import hold_out
@@ -204,6 +205,7 @@ def main() -> None:
     verbose = 1 if sys.stdout.isatty() else 2
     network, provenance, sample = train_line_network(digits, config, checkpoint, arguments.resume, verbose)
     write_artifact(output, network, provenance, sample)
+    print(add_int8(output, digits))
     checkpoint.unlink(missing_ok=True)
     print(f"Wrote {output}; it reads {provenance['lines_read']:.1%} of {config.num_scored:,} held-out lines.")
 

@@ -39,6 +39,7 @@ from digits.synthesis.pages import PageExamples, compose_pages
 from digits.training.checkpoint import CheckpointSaver
 from digits.training.classifier import scale_in_graph
 from digits.training.export import write_artifact
+from digits.training.int8 import add_int8
 from digits.training.line_recogniser import LineConfig, gather_digits
 from digits.training.provenance import describe_environment
 from digits.training.settings import FitConfig, make_optimizer
@@ -183,6 +184,7 @@ def main() -> None:
     verbose = 1 if sys.stdout.isatty() else 2
     network, provenance, sample = train_page_network(digits, config, checkpoint, arguments.resume, verbose)
     write_artifact(output, network, provenance, sample)
+    print(add_int8(output, digits))
     checkpoint.unlink(missing_ok=True)
     print(f"Wrote {output}; it finds {provenance['digits_found']:.1%} of the digits on held-out pages.")
 

@@ -32,6 +32,7 @@ from digits.synthesis.negatives import draw_any_digits, make_negatives
 from digits.training.augmentation import NO_DISTURBANCE
 from digits.training.classifier import TrainingConfig, append_images, fit_network
 from digits.training.export import export_graph, write_artifact
+from digits.training.int8 import add_int8
 from digits.training.keras_file import load_network
 
 _NO_DIGIT = NUM_CLASSES  # The label of images that are no digits.
@@ -126,6 +127,7 @@ def main() -> None:
     graph, rejector = train_rejector(digits, predict, configure_rejector(arguments.seed, arguments.fast), verbose=2)
     provenance = {**provenance, "acceptance": rejector}
     write_artifact(arguments.model, network, provenance, make_batch(digits.images[:500]), graph)
+    print(add_int8(arguments.model, digits))
     print(
         f"{arguments.model} now carries an acceptance network, which accepts {rejector['accepted_share']:.2%} of ",
         end="",

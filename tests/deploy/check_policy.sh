@@ -20,6 +20,7 @@ COMPONENTS="canary tls known-clients requests-in-flight opentelemetry" \
 kube-overlays/render.sh local >"$folder/local.yaml"
 kubectl kustomize kube-config >"$folder/kube-config.yaml"
 kubectl kustomize kube-config/components/scoring >"$folder/scoring.yaml"
+kubectl kustomize kube-config/components/scoring/indexed-job >"$folder/scoring-job.yaml"
 # In the default namespace only where somebody applies it by itself.
 sed 's/^metadata:/&\n  namespace: tuning/' kube-config/tune-job.yaml >"$folder/tune-job.yaml"
 

@@ -2,11 +2,9 @@
 
 import json
 import re
-import subprocess
 from pathlib import Path
 
-import pytest
-
+from tests.deploy.image_build import run_build
 from tests.deploy.manifests import (
     ROOT,
     get_container,
@@ -18,7 +16,6 @@ from tests.deploy.manifests import (
     read_objects,
 )
 
-SKIPPED = 77
 LOCK = ROOT / "web_service" / "requirements.lock"
 
 
@@ -100,11 +97,4 @@ def test_lock_holds_nothing_that_serving_does_not_need() -> None:
 
 def test_image_builds_runs_confined_and_stops_cleanly(tmp_path: Path) -> None:
     """About a minute; three the first time, when the base image is made."""
-    script = ROOT / "tests" / "deploy" / "build_image.sh"
-    log = tmp_path / "log"
-    with log.open("w") as output:
-        ended = subprocess.run([script], stdout=output, stderr=subprocess.STDOUT, timeout=1800, check=False)
-    if ended.returncode == SKIPPED:
-        pytest.skip(log.read_text().strip().splitlines()[-1])
-    assert ended.returncode == 0, log.read_text()
-    print(log.read_text())
+    run_build("build_image.sh", tmp_path / "log")

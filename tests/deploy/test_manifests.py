@@ -235,6 +235,7 @@ def test_image_is_named_in_one_place() -> None:
     ]
     assert naming == [
         ("kube-config/components/kserve/inferenceservice.yaml", f"image: {DEFAULT_IMAGE}"),
+        ("kube-config/components/scoring/indexed-job/job.yaml", "image: digit_recognizer_scoring:v1"),
         ("kube-config/components/scoring/rayjob.yaml", "image: &image digit_recognizer_scoring:v1"),
         ("kube-config/gateway-deployment.yaml", f"image: {DEFAULT_IMAGE}"),
         (TUNE_JOB, "image: digit_recognizer_tune:v1"),

@@ -1,16 +1,35 @@
 """Bulk scoring on Ray: its manifests against KubeRay's own schema, the command, its image and the pinned Ray."""
 
 import json
+import os
 import re
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import jsonschema
 import pytest
 
+from digits.data.dataset import LabelledImages
 from tests.conftest import RunPython
-from tests.deploy.manifests import ROOT, Object, get_only, read_objects, render, select_kind, validate
+from tests.deploy.image_build import run_build
+from tests.deploy.manifests import (
+    ROOT,
+    Object,
+    get_container,
+    get_only,
+    get_pod,
+    read_environment,
+    read_objects,
+    render,
+    select_kind,
+    validate,
+)
+from tests.digits.scoring.scored import read_answers, write_csv
 
 FOLDER = "kube-config/components/scoring"
+INDEXED = f"{FOLDER}/indexed-job"
 DOCKERFILE = ROOT / FOLDER / "Dockerfile"
 # What every clone has, and KubeRay's own where that lies beside the clone.
 OWN = json.loads((ROOT / "tests" / "deploy" / "schemas" / "rayjob.json").read_text())
@@ -101,6 +120,64 @@ def test_rendered_objects_lie_in_a_namespace_of_their_own() -> None:
             validate(one)
 
 
+def test_indexed_job_is_valid_and_lies_in_the_same_namespace() -> None:
+    objects = render(INDEXED)
+    assert {one["kind"] for one in objects} == {"Namespace", "ServiceAccount", "ConfigMap", "Job", "NetworkPolicy"}
+    assert {one["metadata"].get("namespace", "scoring") for one in objects} == {"scoring"}
+    for one in objects:
+        validate(one)
+
+
+def test_network_policy_holds_for_the_indexed_job_and_not_for_rays_pods(indexed_job: Object, job: Object) -> None:
+    (policy,) = select_kind(render(INDEXED), "NetworkPolicy")
+    selected = policy["spec"]["podSelector"]["matchLabels"].items()
+    assert indexed_job["spec"]["template"]["metadata"]["labels"].items() >= selected
+    assert not job["metadata"]["labels"].items() >= selected
+    assert policy["spec"]["policyTypes"] == ["Ingress"]
+
+
+@pytest.fixture(scope="module")
+def indexed_job() -> Object:
+    return get_only(read_objects(f"{INDEXED}/job.yaml"), "Job", "scoring")
+
+
+def test_indexed_job_holds_to_the_restricted_standard_with_the_image_of_ray(job: Object, indexed_job: Object) -> None:
+    pod, container = get_pod(indexed_job), get_container(indexed_job)
+    head = list_pods(job)["head"]
+    assert pod["securityContext"] == head["securityContext"]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["serviceAccountName"] == head["serviceAccountName"]
+    assert container["securityContext"]["allowPrivilegeEscalation"] is False
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert container["image"] == head["containers"][0]["image"]
+
+
+@pytest.mark.parametrize("output", ["scores", "scores/"])
+def test_pods_of_the_indexed_job_score_all_files_between_them(
+    indexed_job: Object, small_digits: LabelledImages, tmp_path: Path, output: str
+) -> None:
+    """The container's own command, for two of its pods."""
+    container = get_container(indexed_job)
+    shares = read_environment(indexed_job)["SHARES"]
+    assert int(shares) == indexed_job["spec"]["completions"]
+    (tmp_path / "rows").mkdir()
+    for index in range(2):
+        write_csv(tmp_path / "rows" / f"{index}.csv", small_digits.images[5 * index : 5 * index + 5])
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "INPUT": f"{tmp_path}/rows",
+        "OUTPUT": f"{tmp_path}/{output}",
+        "TASK": "predict",
+        "SHARES": shares,
+    }
+    for index in range(2):
+        command = [*container["command"], *container["args"]]
+        subprocess.run(command, cwd=ROOT, env=environment | {"JOB_COMPLETION_INDEX": str(index)}, check=True)
+    answers = [read_answers(tmp_path / "scores" / str(index)) for index in range(2)]
+    assert [one["id"][0].as_py() for one in answers] == ["0.csv:1", "1.csv:1"]
+    assert [len(one) for one in answers] == [5, 5]
+
+
 def test_settings_of_the_command_come_from_the_config_map(job: Object) -> None:
     (settings,) = select_kind(render(FOLDER), "ConfigMap")
     named = set(re.findall(r"\$(\w+)", job["spec"]["entrypoint"]))
@@ -157,3 +234,9 @@ def test_image_is_built_from_an_allow_list_of_what_is_copied() -> None:
 def test_what_the_image_runs_needs_no_package_of_training(run_as_served: RunPython) -> None:
     done = run_as_served("import digits.scoring.run, digits.scoring.cluster")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_image_builds_and_both_engines_score_the_same_in_it(tmp_path: Path) -> None:
+    """Two minutes on a quiet machine."""
+    run_build("build_scoring_image.sh", tmp_path / "log")

@@ -1,7 +1,11 @@
 """Two instances behind HAProxy, under load, replaced one after the other.
 
 `python -m tests.service.rolling [times]` is the long form, with new connections and with kept ones; test_rolling.py has
-a short one. HAProxy is told to try nothing twice, so every request that a replacement costs is seen.
+a short one. HAProxy is told to try nothing twice, so every request that a replacement costs is seen. An instance gets
+SIGTERM without a warning: there is no preStop, and DIGITS_DRAIN_SECONDS alone keeps requests from failing.
+
+HAProxy hands on requests, or, as a Network Load Balancer does, connections as they are. Then a client's kept connection
+is the instance's own.
 """
 
 import http.client
@@ -15,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from itertools import product
 from pathlib import Path
 
 from tests.service.server import JSON, ROOT, TIMEOUT_SECONDS, attempt
@@ -22,23 +27,26 @@ from tests.service.server import JSON, ROOT, TIMEOUT_SECONDS, attempt
 # The proxy asks every 100 ms, so it knows long before the instance stops listening.
 DRAIN_SECONDS = "1"
 NUM_CLIENTS = 4
+MODES = ("http", "tcp")
 CONFIGURATION = """
 defaults
-  mode http
+  mode {mode}
   timeout connect 5s
   timeout client 60s
   timeout server 60s
   timeout check 10s
   retries 0
-frontend entrance
-  bind 127.0.0.1:{entrance}
+frontend watch
+  mode http
+  bind 127.0.0.1:{watch}
   monitor-uri /both
   monitor fail if {{ nbsrv(instances) lt 2 }}
+frontend entrance
+  bind 127.0.0.1:{entrance}
   default_backend instances
 backend instances
   balance roundrobin
   option httpchk GET /readyz
-  http-reuse safe
   default-server inter 100ms fall 1 rise 1
   server first 127.0.0.1:{ports[0]} check
   server second 127.0.0.1:{ports[1]} check
@@ -54,12 +62,12 @@ def find_ports(number: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
-def start_instance(port: int, folder: Path) -> subprocess.Popen[bytes]:
+def start_instance(port: int, folder: Path, drain_seconds: str) -> subprocess.Popen[bytes]:
     """Start one instance and wait until it is ready."""
     command = [sys.executable, "-m", "uvicorn", "app.predict:app", "--app-dir", "web_service", "--port", str(port)]
     with (folder / f"{port}.log").open("ab") as log:
         instance = subprocess.Popen(
-            ["env", f"DIGITS_DRAIN_SECONDS={DRAIN_SECONDS}", *command], cwd=ROOT, stdout=log, stderr=log
+            ["env", f"DIGITS_DRAIN_SECONDS={drain_seconds}", *command], cwd=ROOT, stdout=log, stderr=log
         )
     wait_for_status(port, 200)
     return instance
@@ -123,33 +131,43 @@ def asking(port: int, is_kept: bool = False) -> Iterator[Counter[int | str]]:
         client.result()
 
 
-def replace_all(times: int, folder: Path, is_kept: bool = False) -> Counter[int | str]:
-    """Replace both instances, one after the other, so many times; return the answers by status or failure."""
-    entrance, *ports = find_ports(3)
+def replace_all(
+    times: int, folder: Path, is_kept: bool = False, mode: str = "http", drain_seconds: str = DRAIN_SECONDS
+) -> Counter[int | str]:
+    """Replace both instances, one after the other, so many times; return the answers by status or failure.
+
+    Args:
+        times: How often.
+        folder: For what HAProxy and the instances read and write.
+        is_kept: Each client asks on one connection as long as it is kept.
+        mode: HAProxy's, one of `MODES`.
+        drain_seconds: DIGITS_DRAIN_SECONDS of the instances, all that is set.
+    """
+    watch, entrance, *ports = find_ports(4)
     configuration = folder / "haproxy.cfg"
-    configuration.write_text(CONFIGURATION.format(entrance=entrance, ports=ports))
+    configuration.write_text(CONFIGURATION.format(mode=mode, watch=watch, entrance=entrance, ports=ports))
     with ExitStack() as stack:
-        instances = {port: start_instance(port, folder) for port in ports}
+        instances = {port: start_instance(port, folder, drain_seconds) for port in ports}
         stack.callback(lambda: [one.kill() for one in instances.values()])
         proxy = subprocess.Popen(["haproxy", "-f", str(configuration)], stderr=(folder / "haproxy.log").open("w"))
         stack.callback(proxy.kill)
-        wait_for_status(entrance, 200, "/both")
+        wait_for_status(watch, 200, "/both")
         with asking(entrance, is_kept) as answers:
             for port in ports * times:
                 instances[port].send_signal(signal.SIGTERM)
                 if instances[port].wait(TIMEOUT_SECONDS) != 0:
                     raise RuntimeError((folder / f"{port}.log").read_text())
-                instances[port] = start_instance(port, folder)
+                instances[port] = start_instance(port, folder, drain_seconds)
                 # The proxy must have seen the new one before the other goes.
-                wait_for_status(entrance, 200, "/both")
+                wait_for_status(watch, 200, "/both")
         return answers
 
 
 if __name__ == "__main__":
     failed = False
-    for kept in (False, True):
+    for kept, balanced in product((False, True), MODES):
         with tempfile.TemporaryDirectory() as name:
-            counted = replace_all(int(sys.argv[1]) if len(sys.argv) > 1 else 5, Path(name), kept)
-        print("kept connections:" if kept else "a connection a request:", dict(counted), flush=True)
+            counted = replace_all(int(sys.argv[1]) if len(sys.argv) > 1 else 5, Path(name), kept, balanced)
+        print(f"{balanced}, {'kept connections' if kept else 'a connection a request'}: {dict(counted)}", flush=True)
         failed |= set(counted) != {200}
     sys.exit(failed)

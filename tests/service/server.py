@@ -29,6 +29,7 @@ def copy_model(path: Path, provenance: Mapping[str, Any]) -> Path:
     path.write_bytes((ROOT / "models" / "digits.h5").read_bytes())
     with h5py.File(path, "a") as file:
         del file["digits/provenance"], file["digits/acceptance_graph"]
+        file["digits"].pop("int8", None)
         file["digits/provenance"] = json.dumps(provenance)
     return path
 

@@ -159,6 +159,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=_run,
         redirect_slashes=False,
+        openapi_url=None,  # The routes answer with it, too; FastAPI would write it anew for each request.
         docs_url=None,  # The routes have a page of their own, without scripts from elsewhere.
         redoc_url=None,
         # This project has its own metrics and log. OpenTelemetry's spans remain, for whoever sets it up.

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from digits.data.image_file import MAX_DRAWING_PIXELS
 from digits.data.images import SIZE
 from digits.errors import ConfigurationError
+from digits.inference.precision import Precision
 
 ENV_PREFIX = "DIGITS_"
 # The models are found from this file, so that the working directory does not matter.
@@ -40,6 +41,10 @@ class Settings(BaseSettings):
     page_model_path: Path = Field(
         default=_REPOSITORY_ROOT / "models" / "pages.h5",
         description="The .h5 that finds the digits of a page, for /read, as `make train_pages` writes it.",
+    )
+    precision: Precision = Field(
+        default="auto",
+        description="The graphs that compute: `int8`, `fp32`, or int8 where the processor is made for it.",
     )
     num_threads: int = Field(
         default=1,

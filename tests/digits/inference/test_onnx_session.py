@@ -1,6 +1,8 @@
 """ONNX graphs of any origin: what is opened, what is refused, and that no other file is read."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from digits.errors import ArtifactError
 from digits.inference.onnx_session import open_graph
+from tests.conftest import ROOT
 from tests.wordings import wording
 
 
@@ -85,3 +88,30 @@ def test_open_graph_refuses_onnx_runtimes_own_format(tmp_path: Path) -> None:
     onnxruntime.InferenceSession(make_graph(), options, providers=["CPUExecutionProvider"])
     with pytest.raises(ArtifactError, match=wording("graph_unreadable")):
         open_graph((tmp_path / "graph.ort").read_bytes())
+
+
+def test_open_graph_keeps_no_copy_of_the_graph() -> None:
+    graph = make_graph()
+    before = sys.getrefcount(graph)
+    compute = open_graph(graph)
+    assert sys.getrefcount(graph) == before
+    assert compute(np.zeros((1, 28, 28, 1), np.float32)).shape == (1, 10)
+
+
+def test_open_graph_lets_onnx_runtime_tell_nobody(tmp_path: Path) -> None:
+    # Whoever is told would be told by a thread of its own, and from a database in the user's cache.
+    script = """
+import sys
+from pathlib import Path
+from digits.inference.onnx_session import open_graph
+open_graph(Path(sys.argv[1]).read_bytes())
+"""
+    path = tmp_path / "graph.onnx"
+    path.write_bytes(make_graph())
+    home = {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "home/.cache")}
+    # Continuous integration is left alone in any case.
+    unset = ("ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "CI", "GITHUB_ACTIONS", "TF_BUILD")
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    (tmp_path / "home").mkdir()
+    subprocess.run([sys.executable, "-c", script, str(path)], cwd=ROOT, env={**environment, **home}, check=True)
+    assert list((tmp_path / "home").rglob("*")) == []

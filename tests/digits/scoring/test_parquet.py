@@ -53,6 +53,17 @@ def test_cut_parquet_pixels_of_any_form(kind: pyarrow.DataType) -> None:
     assert all(piece.images.dtype == np.uint8 for piece in pieces)
 
 
+def test_cut_parquet_pieces_have_the_same_number_of_rows_whatever_is_unpacked_at_once() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2_500, 784), np.uint8)
+    column = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(images.ravel()), 784)
+    file = BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table({"pixels": column}), file, row_group_size=900)
+    pieces = [content for content, _ in cut_parquet(file, 1_100, 1, None)]
+    assert [len(piece.images) for piece in pieces] == [1_100, 1_100, 300]
+    assert [one for piece in pieces for one in piece.ids] == list(range(1, 2_501))
+    assert (np.concatenate([piece.images for piece in pieces]) == images).all()
+
+
 def test_cut_parquet_bad_rows_are_named_and_the_others_are_read() -> None:
     good = IMAGES[0].tolist()
     values = [good, None, good[:-1], [*good[:-1], 256], [-1, *good[1:]], [None, *good[1:]], good]
@@ -75,6 +86,15 @@ def test_cut_parquet_pictures_in_bytes_or_a_struct(in_a_struct: bool) -> None:
     assert [one for piece in pieces for one in piece.encoded] == [encoded[0], encoded[2]]
     assert [one for piece in pieces for one in piece.ids] == [1, 3]
     assert [(fault.id, fault.code) for piece in pieces for fault in piece.faults] == [(2, "missing_image")]
+
+
+@pytest.mark.parametrize("in_a_struct", [False, True])
+def test_cut_parquet_pictures_of_several_row_groups_make_whole_pieces(in_a_struct: bool) -> None:
+    """The Hugging Face hub's files have a hundred pictures in a row group."""
+    encoded = [encode(level) for level in (0, 0, 50, 100, 50, 150, 0)]
+    file = pack(image=pyarrow.array([{"bytes": one, "path": "x.png"} for one in encoded] if in_a_struct else encoded))
+    pieces = [content for content, _ in cut_parquet(file, 1, 3, None)]
+    assert [list(piece.encoded) for piece in pieces] == [encoded[:3], encoded[3:6], encoded[6:]]
 
 
 @pytest.mark.parametrize(

@@ -195,6 +195,34 @@ class TestFaults:
         assert done.returncode == 1
         assert done.stderr == f"error: Received {option} 0, expected 1 or more.\n"
 
+    @pytest.mark.parametrize("share", ["10/10", "1", "-1/2", "0/0", "a/b"])
+    def test_impossible_share_is_refused_in_one_line(self, run_command: RunPython, share: str) -> None:
+        done = run_command(COMMAND, "a.csv", "out", f"--share={share}")
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"error: Received --share {share}, expected a number from 0 and how many")
+        assert done.stderr.count("\n") == 1
+
+
+class TestShares:
+    def test_shares_together_answer_what_one_run_does(
+        self, run_command: RunPython, tmp_path: Path, images: np.ndarray
+    ) -> None:
+        rows = tmp_path / "rows"
+        rows.mkdir()
+        for index in range(3):
+            write_csv(rows / f"{index}.csv", images[10 * index : 10 * index + 10])
+        run_command(COMMAND, rows, tmp_path / "whole", "--workers", "1")
+        for index in range(2):
+            run_command(COMMAND, rows, tmp_path / "shares" / f"{index}", "--workers", "1", "--share", f"{index}/2")
+        assert [read_manifest(tmp_path / "shares" / f"{index}")["counts"]["answers"] for index in range(2)] == [20, 10]
+        together = pyarrow.concat_tables([read_answers(tmp_path / "shares" / f"{index}") for index in range(2)])
+        assert together.sort_by("id").equals(read_answers(tmp_path / "whole"))
+
+    def test_share_without_a_file_ends_well(self, run_command: RunPython, tmp_path: Path, images: np.ndarray) -> None:
+        done = run_command(COMMAND, write_csv(tmp_path / "a.csv", images), tmp_path / "out", "--share", "1/2", "--json")
+        assert done.returncode == 0
+        assert json.loads(done.stdout)["counts"] == {"answers": 0, "errors": 0, "parts": 0}
+
 
 class TestGoingOn:
     def test_output_of_other_input_model_or_settings_is_refused_by_name(
@@ -208,10 +236,11 @@ class TestGoingOn:
             "models": (source, output, "--model", shared_artifact),
             "probabilities": (source, output, "--probabilities"),
             "rows per part": (source, output, "--rows-per-part", "7"),
+            "input: ": (source, output, "--share", "0/2"),
         }.items():
             done = run_command(COMMAND, *arguments, "--workers", "1")
             assert done.returncode == 1
-            assert f"received the output of a run with other {name}: " in done.stderr
+            assert f"received the output of a run with other {name.rstrip(': ')}: " in done.stderr
         assert read_manifest(output)["counts"]["answers"] == 50
 
     def test_folder_with_other_files_is_refused(

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import re
 import shutil
 import socket
@@ -262,6 +263,51 @@ def ask_with_java(url: str, body: Path) -> str:
     ).stdout
 
 
+GO = """
+package main
+
+import (
+  "bytes"
+  "io"
+  "net/http"
+  "os"
+)
+
+func main() {
+  body, err := os.ReadFile(os.Args[2])
+  if err != nil { panic(err) }
+  for _, upgrade := range []bool{false, true, false} {
+    request, err := http.NewRequest("POST", os.Args[1], bytes.NewReader(body))
+    if err != nil { panic(err) }
+    request.Header.Set("Content-Type", "application/json")
+    if upgrade {
+      request.Header.Set("Connection", "Upgrade, HTTP2-Settings")
+      request.Header.Set("Upgrade", "h2c")
+      request.Header.Set("HTTP2-Settings", "AAMAAABkAAQAAP__")
+    }
+    // The default client keeps the connection for the next one.
+    answer, err := http.DefaultClient.Do(request)
+    if err != nil { panic(err) }
+    content, err := io.ReadAll(answer.Body)
+    if err != nil { panic(err) }
+    answer.Body.Close()
+    if answer.StatusCode != 200 { panic(answer.Status + string(content)) }
+    if upgrade { os.Stdout.Write(content) }
+  }
+}
+"""
+
+
+def ask_with_go(url: str, body: Path) -> str:
+    if shutil.which("go") is None:
+        pytest.skip("Go is not installed (Debian: apt-get install golang-go)")
+    source = body.with_name("ask.go")
+    source.write_text(GO)
+    environment = {**os.environ, "GOCACHE": str(body.with_name("go")), "GOPROXY": "off", "GO111MODULE": "off"}
+    command = ["go", "run", str(source), url, str(body)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=600).stdout
+
+
 def ask_with_http_client(url: str, body: Path) -> str:
     connection = http.client.HTTPConnection(url.split("/")[2], timeout=60)
     connection.request("POST", "/predict", body.read_bytes(), JSON)
@@ -298,6 +344,7 @@ def ask_with_aiohttp(url: str, body: Path) -> str:
         ask_with_curl,
         ask_with_node,
         ask_with_java,
+        pytest.param(ask_with_go, marks=pytest.mark.slow),  # It compiles Go's HTTP client first.
         ask_with_http_client,
         ask_with_requests,
         ask_with_httpx,

@@ -135,7 +135,7 @@ def test_metrics_count_faults(faulty_server: Server, row: dict[str, Any]) -> Non
 
 
 def test_metrics_know_the_process(metered_server: Server) -> None:
-    assert 0 < read(metered_server)["process_resident_memory_bytes",] < 165e6
+    assert 0 < read(metered_server)["process_resident_memory_bytes",] < 150e6
 
 
 def count_predictions(samples: Samples) -> float:

@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from digits.data.images import PIXEL_NAMES
-from tests.service.server import ROOT, Server
+from tests.service.server import ROOT, Server, serve
 
 V2_PATHS = [
     f"/v2{path}"
@@ -127,3 +127,19 @@ def test_openapi_has_the_version_of_the_package(openapi: dict[str, Any]) -> None
 
 def test_openapi_document_is_the_same_each_time(openapi: dict[str, Any], server: Server) -> None:
     assert json.dumps(server.request("GET", "/openapi.json").json) == json.dumps(openapi)
+
+
+def test_openapi_document_that_is_known_is_not_sent_again(server: Server) -> None:
+    first = server.request("GET", "/openapi.json")
+    assert first.headers.get_content_type() == "application/json"
+    again = server.request("GET", "/openapi.json", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status, again.body) == (304, b"")
+    assert server.request("GET", "/openapi.json", headers={"If-None-Match": '"another"'}).status == 200
+    assert (answer := server.request("HEAD", "/openapi.json")).status == 200
+    assert (answer.headers["content-length"], answer.body) == (str(len(first.body)), b"")
+
+
+def test_openapi_document_names_the_path_below_which_a_proxy_serves_it(tmp_path: Path) -> None:
+    with serve(tmp_path, options=("--root-path", "/digits")) as server:
+        document = server.request("GET", "/openapi.json").json
+    assert document["servers"] == [{"url": "/digits"}]

@@ -8,10 +8,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from digits.inference.precision import has_int8_arithmetic
 from digits.training.export import add_checks
 from tests.service.server import ROOT, serve, start
 
 MODEL = ROOT / "models" / "digits.h5"
+NEEDS_INT8 = pytest.mark.skipif(not has_int8_arithmetic(), reason="this processor saturates")
 EXIT_STATUS = 3
 
 
@@ -69,7 +71,8 @@ def write_model_of_another_scale(path: Path) -> None:
 def write_model_that_has_drifted(path: Path) -> None:
     write_with_graph(path, h5py.File(MODEL)["digits/serving_graph"][()].tobytes())
     with h5py.File(path, "a") as file:
-        file["digits/known_digits/probabilities"][3, 3] -= 0.002
+        for name in ("known_digits", "int8"):
+            file[f"digits/{name}/probabilities"][3, 3] -= 0.002
 
 
 def scale_input(graph: bytes) -> bytes:
@@ -100,6 +103,7 @@ def write_old_model(path: Path) -> None:
     with h5py.File(path, "a") as file:
         file["digits"].attrs.pop("serving_sha256", None)
         file["digits"].pop("known_digits", None)
+        file["digits"].pop("int8", None)
 
 
 def write_old_model_that_reads_sevens(path: Path) -> None:
@@ -139,6 +143,22 @@ def test_start_with_an_unusable_model_ends_in_one_line(
     assert complaint.startswith(f"CRITICAL: Cannot serve. {path}: ")
     assert reason in complaint
     assert "\n" not in complaint
+
+
+@pytest.mark.parametrize(
+    ("precision", "drifted"),
+    [
+        ("fp32", "known_digits"),
+        pytest.param("int8", "int8", marks=NEEDS_INT8),
+    ],
+)
+def test_start_compares_with_what_the_same_graph_gave(tmp_path: Path, precision: str, drifted: str) -> None:
+    path = tmp_path / "digits.h5"
+    write_with_graph(path, h5py.File(MODEL)["digits/serving_graph"][()].tobytes())
+    with h5py.File(path, "a") as file:
+        file[f"digits/{drifted}/probabilities"][3, 3] -= 0.002
+    complaint = refuse_start(tmp_path, DIGITS_MODEL_PATH=str(path), DIGITS_PRECISION=precision)
+    assert "probabilities for known digits differ by 0.002 from those in the file" in complaint
 
 
 def test_start_with_an_old_model_says_how_to_add_its_checks(tmp_path: Path) -> None:

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from app.predict import create_app
 from app.prediction import loading
 from digits.inference.classifier import Classifier, load_classifier
+from digits.inference.precision import Precision
 
 NUM_CHECKS = 3  # The known digits; the known page, whose one line is read in two ways.
 
 
-def load_blocked(path: Path, num_threads: int) -> Classifier:
-    classifier, calls = load_classifier(path, num_threads), count()
+def load_blocked(path: Path, num_threads: int, precision: Precision) -> Classifier:
+    classifier, calls = load_classifier(path, num_threads, precision), count()
 
     def compute_probabilities(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         if next(calls) >= NUM_CHECKS:

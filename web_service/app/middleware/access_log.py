@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 from time import perf_counter
 
 import orjson
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors.handlers import CLIENT_GONE
+from app.errors.refusals import ErrorCode
 from app.middleware.metrics import get_metrics
 from app.prediction.reading import Observation
 from app.prediction.state import get_state
@@ -26,6 +28,9 @@ _TRACE_PARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[
 # The log shows this many characters of a path.
 _CHARS_SHOWN = 128
 _STANDARD_OUTPUT, _STANDARD_ERROR = 1, 2
+
+UNREAD = "is_unread"
+"""Stands in the scope of a request whose client was cut because it did not read its answer."""
 
 
 class AccessLog:
@@ -65,14 +70,44 @@ class AccessLog:
         finally:
             metrics.num_in_flight.dec()
             seconds = perf_counter() - started
+            # The answer has begun, but its client did not take it.
+            status = CLIENT_GONE if UNREAD in scope else status
             # Clients could fill the memory with counts, if paths and methods that they make up had counts of their own.
             is_known = scope["path"] in self._paths
             route, method = (scope["path"], scope["method"]) if is_known else ("other", "other")
             metrics.count_request(route, method, status, observation.code, seconds)
             if observation.reading is not None:
                 metrics.count_reading(observation.reading, seconds)
-            if get_state(scope["app"]).is_logging and not _write_line(scope, observation, request_id, status, seconds):
-                metrics.count_dropped_line()
+            if get_state(scope["app"]).is_logging:
+                line = {"method": scope["method"], "path": scope["path"][:_CHARS_SHOWN], "status": status}
+                images = len(observation.reading.probabilities) if observation.reading else 0
+                line |= {"milliseconds": _to_milliseconds(seconds), "images": images, "error": observation.code}
+                client = scope.get("client")
+                if not _write_line(request_id.decode(), client[0] if client else None, line):
+                    metrics.count_dropped_line()
+
+
+def note_without_request(app: FastAPI, client: str | None, status: int, code: ErrorCode | None, seconds: float) -> bool:
+    """Count what a connection was ended for before, or after, the application knew of a request, and log it.
+
+    Args:
+        app: The application.
+        client: The client's address.
+        status: What it was answered, or would have been if an answer could be told from those before it.
+        code: That of the error; None for a client that is cut because it does not read.
+        seconds: Since the request's first byte, or since the answer that is not read.
+
+    Returns:
+        Whether the access log is this one, and has the line.
+    """
+    metrics = get_metrics(app)
+    metrics.count_request("other", "other", status, code, seconds)
+    if not get_state(app).is_logging:
+        return False
+    line = {"method": None, "path": None, "status": status, "milliseconds": _to_milliseconds(seconds)}
+    if not _write_line(None, client, {**line, "images": 0, "error": code}):
+        metrics.count_dropped_line()
+    return True
 
 
 def take_over_access_log(settings: Settings) -> bool:
@@ -144,23 +179,16 @@ def _choose_request_id(headers: list[tuple[bytes, bytes]]) -> bytes:
     return os.urandom(16).hex().encode()
 
 
-def _write_line(scope: Scope, observation: Observation, request_id: bytes, status: int, seconds: float) -> bool:
+def _to_milliseconds(seconds: float) -> float:
+    return round(1000 * seconds, 3)
+
+
+def _write_line(request_id: str | None, client: str | None, line: dict[str, object]) -> bool:
     """Write one line, and return whether it could be written.
 
     It holds nothing of what was sent, and of the path no more than is needed to find it.
     """
-    client = scope.get("client")
-    line = {
-        "time": datetime.now(UTC),
-        "request_id": request_id.decode(),
-        "client": client[0] if client else None,
-        "method": scope["method"],
-        "path": scope["path"][:_CHARS_SHOWN],
-        "status": status,
-        "milliseconds": round(1000 * seconds, 3),
-        "images": len(observation.reading.probabilities) if observation.reading else 0,
-        "error": observation.code,
-    }
+    line = {"time": datetime.now(UTC), "request_id": request_id, "client": client, **line}
     # One write a line, so that the lines of several workers do not mix. A request must not fail because the reader of
     # the log has gone away.
     with suppress(OSError):

@@ -5,15 +5,19 @@ llhttp, the parser, keeps whatever comes. So what it keeps is counted here, befo
 
 import asyncio
 import logging
+from http import HTTPStatus
+from time import perf_counter
 from typing import ClassVar
 
 import httptools
 import orjson
+from fastapi import FastAPI
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from app.errors.handlers import describe_error
+from app.errors.handlers import CLIENT_GONE, describe_error
 from app.errors.refusals import ErrorCode, ServiceError
+from app.middleware.access_log import UNREAD, note_without_request
 from app.settings import Settings
 
 logger = logging.getLogger("uvicorn.error")
@@ -47,14 +51,18 @@ class LimitedProtocol(HttpToolsProtocol):
 
     Attributes:
         settings: The operator's settings.
+        service: The application, whose metrics and access log tell what the application itself does not see.
     """
 
     settings: ClassVar[Settings]
+    service: ClassVar[FastAPI]
     _num_cut: ClassVar[int] = 0
 
     _head_clock: asyncio.TimerHandle | None = None
     _write_clock: asyncio.TimerHandle | None = None
     _running: RequestResponseCycle | None = None
+    # Since when a head is awaited, or a client that does not read.
+    _clock_started = 0.0
     _is_in_head = True
     # Of the part that is being parsed.
     _num_part_bytes = 0
@@ -64,6 +72,7 @@ class LimitedProtocol(HttpToolsProtocol):
     _is_repeated = False
     # Nothing more is parsed.
     _is_over = False
+    _is_lost = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Start the clock for the first request's head."""
@@ -73,6 +82,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clocks, and tell the request that is being answered, which need not be the last that came."""
+        self._is_lost = True
         self._stop_head_clock()
         self._stop_write_clock()
         super().connection_lost(exc)
@@ -205,6 +215,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Answer what is not parsed any further, if the answer can be told from those before it, and close."""
         code: ErrorCode = "headers_too_large" if is_large else "invalid_http"
         error = ServiceError(code, limit_bytes=self.settings.max_header_bytes, most=MOST_HEADERS)
+        self._note(code, error.refusal.status, error.message)
         self._is_over = True
         self._stop_head_clock()
         if not self._is_idle():
@@ -219,8 +230,14 @@ class LimitedProtocol(HttpToolsProtocol):
         self.transport.write(b"".join([*head, body]))
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        logger.warning("Refused a request: %s", error.message)
         self._head_clock = self.loop.call_later(_LINGER_SECONDS, self.transport.abort)
+
+    def _note(self, code: ErrorCode | None, status: int, reason: str) -> None:
+        """Count and log why this connection ends, with the client's address."""
+        client = self.client[0] if self.client else None
+        seconds = perf_counter() - self._clock_started
+        if not note_without_request(self.service, client, status, code, seconds) and code is not None:
+            logger.warning("Refused a request of %s: %s", client, reason)
 
     def _end_after(self, cycle: RequestResponseCycle) -> None:
         """Take no more requests, and close the connection after this one's answer."""
@@ -254,7 +271,15 @@ class LimitedProtocol(HttpToolsProtocol):
     # The clocks.
 
     def _start_head_clock(self) -> None:
-        self._head_clock = self.loop.call_later(self.settings.request_seconds, self._close)
+        self._clock_started = perf_counter()
+        self._head_clock = self.loop.call_later(self.settings.request_seconds, self._miss_head)
+
+    def _miss_head(self) -> None:
+        # Browsers open connections that they may never use, and load balancers look whether one opens.
+        if self._num_unfinished_bytes:
+            reason = f"its line and headers did not come in {self.settings.request_seconds:g} s."
+            self._note("request_timeout", HTTPStatus.REQUEST_TIMEOUT, reason)
+        self._close()
 
     def _stop_head_clock(self) -> None:
         if self._head_clock is not None:
@@ -262,7 +287,9 @@ class LimitedProtocol(HttpToolsProtocol):
             self._head_clock = None
 
     def _start_write_clock(self) -> None:
-        if self._write_clock is None:
+        # uvicorn lets the time for a kept connection run on after its client has reset it.
+        if self._write_clock is None and not self._is_lost:
+            self._clock_started = perf_counter()
             self._write_clock = self.loop.call_later(self.settings.write_seconds, self._cut)
 
     def _stop_write_clock(self) -> None:
@@ -275,6 +302,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self._start_write_clock()
 
     def _cut(self) -> None:
+        if self._running is not None and not self._running.response_complete:
+            self._running.scope[UNREAD] = True  # type: ignore[literal-required]  # an entry of this service's own
+        else:
+            self._note(None, CLIENT_GONE, "")
         self._end_request()
         self.transport.abort()
         kind = LimitedProtocol

@@ -38,7 +38,7 @@ def attend_server(app: FastAPI, settings: Settings) -> Server | None:
         return None
     # An operator may have chosen another protocol, such as --http h11.
     if server.config.http_protocol_class is HttpToolsProtocol:
-        LimitedProtocol.settings = settings
+        LimitedProtocol.settings, LimitedProtocol.service = settings, app
         server.config.http_protocol_class = LimitedProtocol
     loop = asyncio.get_running_loop()
 

@@ -144,6 +144,9 @@ class FileInfo(Answer):
     sha256: str = Field(
         pattern="^[0-9a-f]{64}$", description="Of its whole file.", examples=["9f86d081884c" + "0" * 52]
     )
+    precision: Literal["int8", "fp32"] = Field(
+        description="Which of the file's graphs answers: of 8-bit integers, or of 32-bit floats."
+    )
     provenance: dict[str, Any] = Field(
         description="How it came about: configuration, SHA-256 of its data, measurements, packages; empty if its file "
         "does not tell.",

@@ -8,7 +8,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from app.errors.refusals import ROW_IN_SHORT, SMALLER_ROW, ServiceError
-from app.requests.compression import CODINGS, unpack_body
+from app.requests.compression import CODINGS, check_length, unpack_body
 from digits.data.images import NUM_PIXELS, SIZE
 
 JSON = "application/json"
@@ -114,16 +114,14 @@ async def read_body(request: Request, max_body_bytes: int, hint: str = SMALLER_R
         raise ServiceError("unsupported_content_encoding", encoding=encoding)
     # A length that is declared is refused before a byte is received. A chunked body declares none, so its bytes are
     # counted as they come.
-    if int(request.headers.get("content-length", 0)) > max_body_bytes:
-        raise ServiceError("body_too_large", limit_bytes=max_body_bytes, hint=hint)
+    check_length(int(request.headers.get("content-length", 0)), max_body_bytes, hint)
     body, is_whole = bytearray(), False
     while not is_whole:
         message = await request.receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         body += message.get("body", b"")
-        if len(body) > max_body_bytes:
-            raise ServiceError("body_too_large", limit_bytes=max_body_bytes, hint=hint)
+        check_length(len(body), max_body_bytes, hint)
         is_whole = not message.get("more_body", False)
     if encoding in CODINGS:
         return await unpack_body(body, encoding, max_body_bytes, hint, request.scope["count_body_bytes"])

@@ -40,8 +40,7 @@ async def unpack_body(
             start += min(_PIECE_BYTES, len(body) - start) - len(decompressor.unconsumed_tail + decompressor.unused_data)
             count(len(piece))
             unpacked += piece
-            if len(unpacked) > max_body_bytes:
-                raise ServiceError("body_too_large", limit_bytes=max_body_bytes, hint=hint)
+            check_length(len(unpacked), max_body_bytes, hint)
             if start < len(body):
                 await asyncio.sleep(0)
     except zlib.error as error:
@@ -51,6 +50,16 @@ async def unpack_body(
     if start < len(body):
         raise _refuse("bytes behind the end of the stream", coding)
     return unpacked
+
+
+def check_length(num_bytes: int, max_body_bytes: int, hint: str) -> None:
+    """Refuse a body that is longer than allowed, as it is declared, as it came or as it is unpacked.
+
+    Raises:
+        ServiceError: Tells the limit, and `hint`, how to mend the body.
+    """
+    if num_bytes > max_body_bytes:
+        raise ServiceError("body_too_large", limit_bytes=max_body_bytes, hint=hint)
 
 
 def _refuse(received: str, coding: str) -> ServiceError:

@@ -1,10 +1,13 @@
-"""`GET /`, the drawing page, and `GET /docs`, the API to try out. All their files come from this service."""
+"""`GET /`, the drawing page, and `GET /docs`, the API to try out, with its document. All comes from this service."""
 
+import hashlib
 import os
 from pathlib import Path
 
-from fastapi import APIRouter, Request, Response
-from starlette.staticfiles import StaticFiles
+import orjson
+from anyio import to_thread
+from fastapi import APIRouter, FastAPI, Request, Response
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import Scope
 
 _FOLDER = Path(__file__).parents[1] / "static"
@@ -61,3 +64,24 @@ async def show_docs(request: Request) -> Response:
     response = await files.get_response("docs.html", request.scope)
     response.headers["Content-Security-Policy"] = _DOCS_POLICY
     return response
+
+
+@router.get("/openapi.json", include_in_schema=False)
+@router.head("/openapi.json", include_in_schema=False)
+async def show_document(request: Request) -> Response:
+    """Answer with the OpenAPI document, which the first request makes, or with 304 if the client has it."""
+    state = request.app.state
+    if not hasattr(state, "document"):
+        # It takes some 50 ms, once, in which other requests go on.
+        state.document = await to_thread.run_sync(_write_document, request.app, request.scope["root_path"])
+    content, headers = state.document
+    response = Response(content, headers=headers, media_type="application/json")
+    is_known = files.is_not_modified(response.headers, request.headers)
+    return NotModifiedResponse(response.headers) if is_known else response
+
+
+def _write_document(app: FastAPI, root_path: str) -> tuple[bytes, dict[str, str]]:
+    """Return the document with its headers."""
+    servers = {"servers": [{"url": root_path}]} if root_path else {}
+    content = orjson.dumps({**app.openapi(), **servers})
+    return content, {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "Cache-Control": "no-cache"}
