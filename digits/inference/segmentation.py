@@ -38,11 +38,19 @@ def segment_ink(ink: Ink, columns: Sequence[float]) -> list[tuple[Ink, Box]]:
     """
     if not columns:
         return []
-    width = ink.shape[1]
     mask = ink > STROKE_INK
-    places = np.clip(np.rint(columns).astype(int), 0, width - 1)
+    places = np.clip(np.rint(columns).astype(int), 0, ink.shape[1] - 1)
+    parts = _segment(ink, mask, places)
+    starts, ends = _find_runs(mask.any(axis=0))
+    if len(starts) == len(places) and any(digit.size == 1 for digit, _ in parts):
+        # The network named a column in front of its digit. Each digit stands apart, so that the ink tells the columns.
+        parts = _segment(ink, mask, places.clip(starts, ends - 1))
+    return parts
+
+
+def _segment(ink: Ink, mask: Mask, places: NDArray[np.intp]) -> list[tuple[Ink, Box]]:
     edges = np.pad(find_paths(mask, places), ((1, 1), (0, 0)))
-    edges[-1] = width
+    edges[-1] = ink.shape[1]
     parts = []
     for place, start, end in zip(places.tolist(), edges[:-1], edges[1:], strict=True):
         first, last = int(start.min()), max(int(end.max()), int(start.min()) + 1)
@@ -51,6 +59,12 @@ def segment_ink(ink: Ink, columns: Sequence[float]) -> list[tuple[Ink, Box]]:
         digit, (left, top, *size) = _cut_out(ink[:, first:last], own, place - first)
         parts.append((digit, (first + left, top, size[0], size[1])))
     return parts
+
+
+def _find_runs(is_inked: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the first column of each run of columns with ink, and the one behind its last."""
+    steps = np.diff(np.pad(is_inked, 1).astype(np.int8))
+    return np.flatnonzero(steps > 0), np.flatnonzero(steps < 0)
 
 
 def find_paths(mask: Mask, places: NDArray[np.intp]) -> NDArray[np.intp]:
