@@ -20,8 +20,8 @@ from digits.preprocessing.line_image import frame_digits, make_line_batch
 
 _DOUBT = 1e-5  # Is added to each probability; the confidence stays below 0.99992.
 _LEAST = 1e-30  # Keeps a division by a probability of 0 defined.
-# Below it the networks disagree, or both doubt. Of 3,000 digits that were drawn from skeletons, 0.8 % of those that were
-# read right are not accepted, and 29 % of those that were read wrong.
+# Below it the networks disagree, or both doubt. Of 3,000 digits drawn from skeletons, 0.8 % of those that were read
+# right are not accepted, and 29 % of those that were read wrong.
 _LEAST_CONFIDENCE = 0.7
 _CERTAIN = 0.8  # At this certainty a drawing is read once only. It was chosen on drawings of training digits.
 

@@ -196,8 +196,9 @@ def _read_line(
     seen = reader.detector.look(strip.picture)
     marks = find_marks(seen)
     named = [found.probabilities, marks.probabilities[np.argsort(marks.middles[:, 0])]]
-    contrast = measure_contrast(strip.picture, measure_ink(seen))
-    _erase(contrast, _find_doubtful_ones(marks, strip, found))
+    contrast, has_sides = measure_contrast(strip.picture, measure_ink(seen))
+    if has_sides:
+        _erase(contrast, _find_doubtful_ones(marks, strip, found))
     digits = read_ink(contrast, reader.line_reader, reader.classifier)
     agreement = _measure_agreement(digits, named)
     placed = [replace(one, box=_bound(_find_corners(strip, one.box), drawing.shape)) for one in digits]

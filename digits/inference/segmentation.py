@@ -41,7 +41,7 @@ def segment_ink(ink: Ink, columns: Sequence[float]) -> list[tuple[Ink, Box]]:
     mask = ink > STROKE_INK
     places = np.clip(np.rint(columns).astype(int), 0, ink.shape[1] - 1)
     parts = _segment(ink, mask, places)
-    starts, ends = _find_runs(mask.any(axis=0))
+    starts, ends = _find_runs(np.asarray(mask.any(axis=0)))
     if len(starts) == len(places) and any(digit.size == 1 for digit, _ in parts):
         # The network named a column in front of its digit. Each digit stands apart, so that the ink tells the columns.
         parts = _segment(ink, mask, places.clip(starts, ends - 1))

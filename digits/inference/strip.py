@@ -17,17 +17,10 @@ DIGIT_HEIGHT = 48
 _ABOVE = 0.75  # A strip reaches so many heights beyond the digits' middles, up and down,
 _BEYOND = 0.9  # and so many beyond the first and the last digit's edge.
 _LONGEST = 6_000  # Pixels.
-_SIDE_INK = 0.8  # The sides of cells have more than this share of the digits' contrast,
-_SIDE_REACH = 29  # and are more than twice so many pixels high;
-_SURE_SIDE = 0.5  # the network is less sure than this that they are digits' ink.
 _STEEPNESS = 4.0  # Where a quarter of the ink is a digit's, the contrast counts in full.
 _SIDE_INK = 0.8  # The sides of cells have more than this share of the digits' contrast,
 _SIDE_REACH = 29  # and are more than twice so many pixels high;
 _SURE_SIDE = 0.5  # the network is less sure than this that they are digits' ink.
-_INK = 0.1  # A component's pixels have more contrast than this.
-_LEAST_SHARE, _STEEPNESS = 0.2, 4.0  # Ink counts from this share on, and fully a quarter above it.
-# A component is kept if its mean share is above this, where it stands in a digit's box, and where it stands beside all.
-_SURE_INSIDE, _SURE_OUTSIDE = 0.4, 0.8
 
 
 @dataclass(frozen=True)
@@ -96,7 +89,7 @@ def straighten(drawing: NDArray[np.uint8], line: FoundDigits, slope: float = 0.0
     return Strip(_sample(drawing, middles, down, rows), middles, down, slope)
 
 
-def measure_contrast(picture: NDArray[np.uint8], ink: NDArray[np.float32]) -> NDArray[np.float32]:
+def measure_contrast(picture: NDArray[np.uint8], ink: NDArray[np.float32]) -> tuple[NDArray[np.float32], bool]:
     """Measure how much darker than the paper around it each pixel of a digit is, or lighter where light ink was used.
 
     Args:
@@ -104,7 +97,8 @@ def measure_contrast(picture: NDArray[np.uint8], ink: NDArray[np.float32]) -> ND
         ink: The share of digits' ink, float32 of half the height and width, rounded up to a multiple of the stride.
 
     Returns:
-        float32 `(height, width)` in [0, 1], a share of the paper's brightness; 0 where there is surely no digit.
+        float32 `(height, width)` in [0, 1], a share of the paper's brightness; 0 where there is surely no digit. And
+        whether there are sides of cells.
     """
     height, width = picture.shape
     size = 2 * ink.shape[1], 2 * ink.shape[0]
@@ -116,8 +110,9 @@ def measure_contrast(picture: NDArray[np.uint8], ink: NDArray[np.float32]) -> ND
     if float((darker * share).sum()) < 0:
         darker, paper = -darker, MAX_PIXEL - paper
     contrast: NDArray[np.float32] = (darker / np.maximum(paper, 1)).clip(0, 1)
-    contrast *= (_STEEPNESS * _blur(share, 1)).clip(0, 1) * ~_find_sides(contrast, share)
-    return contrast
+    sides = _find_sides(contrast, share)
+    contrast *= (_STEEPNESS * _blur(share, 1)).clip(0, 1) * ~sides
+    return contrast, bool(sides.any())
 
 
 def _find_sides(contrast: NDArray[np.float32], share: NDArray[np.float32]) -> NDArray[np.bool_]:
