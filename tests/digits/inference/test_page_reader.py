@@ -120,12 +120,22 @@ def test_read_page_that_slopes(degrees: int, small_digits: LabelledImages) -> No
 @pytest.mark.parametrize("degrees", [0, 2, 5])
 @pytest.mark.parametrize("first", [0, 8, 16])
 def test_read_page_in_the_cells_of_a_form(first: int, degrees: int, small_digits: LabelledImages) -> None:
-    sheet, written = write(small_digits, [slice(first, first + 8)], step=70)
+    form, written = write_into_cells(small_digits, first, degrees, 3)
+    assert list_numbers(form) == written
+
+
+def test_read_page_takes_no_side_of_a_cell_for_a_one(small_digits: LabelledImages) -> None:
+    form, written = write_into_cells(small_digits, 0, 9, 4)
+    assert list_numbers(form) == written
+
+
+def write_into_cells(digits: LabelledImages, first: int, degrees: int, width: int) -> tuple[Sheet, list[str]]:
+    """Write eight digits into a row of cells, whose sides are so many pixels wide."""
+    sheet, written = write(digits, [slice(first, first + 8)], step=70)
     form = Image.fromarray(sheet)
     for index in range(8):
-        ImageDraw.Draw(form).rectangle((55 + 70 * index, 75, 125 + 70 * index, 165), outline=30, width=3)
-    turned = form.rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=PAPER)
-    assert list_numbers(np.asarray(turned)) == written
+        ImageDraw.Draw(form).rectangle((55 + 70 * index, 75, 125 + 70 * index, 165), outline=30, width=width)
+    return np.asarray(form.rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=PAPER)), written
 
 
 def test_read_page_of_thin_digits_far_apart(small_digits: LabelledImages) -> None:
