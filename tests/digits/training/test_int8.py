@@ -160,11 +160,12 @@ def test_shipped_graphs_for_int8_read_the_known_digits_as_their_file_says() -> N
     assert choose_precision(artifact, "auto") == "int8"
 
 
-@pytest.mark.parametrize("name", ["digits.h5", "lines.h5"])
-def test_shipped_graphs_for_int8_change_less_than_one_answer_in_a_hundred(name: str) -> None:
+# A made-up line has three or four digits on average, each of which may change it.
+@pytest.mark.parametrize(("name", "most"), [("digits.h5", 0.01), ("lines.h5", 0.03)])
+def test_shipped_graphs_for_int8_change_few_answers(name: str, most: float) -> None:
     found: Mapping[str, Any] = json.loads(json.dumps(read_artifact(ROOT / "models" / name).provenance["int8"]))
     assert not found["is_worse"]
-    assert found["answers_changed"] < 0.01 * found["num_answers"]
+    assert found["answers_changed"] < most * found["num_answers"]
 
 
 def test_load_line_reader_takes_the_graph_that_is_named() -> None:

@@ -12,7 +12,7 @@ from app.prediction import loading
 from digits.inference.classifier import Classifier, load_classifier
 from digits.inference.precision import Precision
 
-NUM_CHECKS = 3  # The known digits; the known page, whose one line is read in two ways.
+NUM_CHECKS = 5  # The known digits; the known page, whose one line is read in two ways and sheared twice.
 
 
 def load_faulty(path: Path, num_threads: int, precision: Precision) -> Classifier:
