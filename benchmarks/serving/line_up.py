@@ -50,7 +50,10 @@ RAW = {
     for one, contender in OURS.items()
 }
 TWO_WORKERS = Contender(
-    "this service, two workers on two cores", SERVICE, environment={"WEB_CONCURRENCY": "2"}, cores="0,1"
+    "this service, two workers on two cores, int8",
+    SERVICE,
+    environment={"WEB_CONCURRENCY": "2", VARIABLE: "int8"},
+    cores="0,1",
 )
 PICTURES = {
     (path, one): replace(

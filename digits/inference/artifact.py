@@ -9,7 +9,7 @@ It is a plain Keras file. Beside Keras's own groups it holds one more, `digits`:
                              older files and those that read lines lack it
     digits/int8              the same graphs for 8-bit integers, with checksums of their own, the SHA-256 of the serving
                              graph that they were made from, and the probabilities for the known digits; files lack
-                             it that are older, or whose answers would be worse
+                             it that are older, whose answers would be worse, or that were left without
     digits.attrs             format; weights_sha256 of the weights that the serving graph was made from;
                              serving_sha256 of the serving graph, which older files lack;
                              acceptance_sha256 of the acceptance graph

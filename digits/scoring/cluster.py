@@ -18,9 +18,8 @@ from digits.scoring.parts import Output, Report, write_piece
 from digits.scoring.sources import Source, cut
 
 _ONE_ROW = 1
-_PIECES_AN_ACTOR = (
-    2  # One in hand and one waiting; with more, some actors would still have a queue when others are done.
-)
+# One in hand and one waiting. With more, some actors would still have a queue when others are done.
+_PIECES_AN_ACTOR = 2
 # An actor and a task that cuts share a core. With a whole core for each actor nothing would be left to cut for them.
 _WRITER_CORES = 0.75
 _CUTTER_CORES = 0.25

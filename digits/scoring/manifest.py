@@ -24,6 +24,7 @@ _IDENTITY = {
     "task": "task",
     "format": "format",
     "probabilities": "probabilities",
+    "precision": "precision",
     "rows_per_part": "rows per part",
     "models": "models",
 }
@@ -81,6 +82,7 @@ def begin_manifest(
         "task": job.task,
         "format": output.format,
         "probabilities": job.with_probabilities,
+        "precision": job.precision,
         "rows_per_part": rows_per_part,
         "models": dict(sha256),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
@@ -107,7 +109,8 @@ def check_manifest(folder: Place, manifest: Manifest) -> None:
             )
         return
     try:
-        found = json.loads(filesystem.cat_file(place.path))
+        # Earlier versions did not note the precision.
+        found = {"precision": "auto", **json.loads(filesystem.cat_file(place.path))}
         differences = [key for key in _IDENTITY if _identify(found[key]) != _identify(manifest[key])]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ScoringError(f"{place.path}: received no manifest of a run ({error!r}). {_HINT}") from error

@@ -1,4 +1,4 @@
-"""Bulk scoring on Ray: its manifests against KubeRay's own schema, the command, its image and the pinned Ray."""
+"""Bulk scoring on Ray and as an indexed Job: manifests against KubeRay's own schema, command, image, the pinned Ray."""
 
 import json
 import os

@@ -243,6 +243,16 @@ class TestGoingOn:
             assert f"received the output of a run with other {name.rstrip(': ')}: " in done.stderr
         assert read_manifest(output)["counts"]["answers"] == 50
 
+    def test_output_of_another_precision_is_refused(
+        self, run_command: RunPython, tmp_path: Path, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        source, output = write_csv(tmp_path / "a.csv", images), tmp_path / "out"
+        run_command(COMMAND, source, output, "--workers", "1")
+        monkeypatch.setenv("DIGITS_PRECISION", "fp32")
+        done = run_command(COMMAND, source, output, "--workers", "1")
+        assert done.returncode == 1
+        assert 'received the output of a run with other precision: "auto", expected "fp32"' in done.stderr
+
     def test_folder_with_other_files_is_refused(
         self, run_command: RunPython, tmp_path: Path, images: np.ndarray
     ) -> None:

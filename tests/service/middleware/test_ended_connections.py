@@ -64,6 +64,17 @@ def test_a_head_that_is_refused_is_counted_and_has_a_line_with_its_clients_addre
     assert grown["digits_rejected_requests_total", code] == 1
 
 
+def test_half_a_head_behind_a_whole_request_is_counted_and_has_a_line(hasty_server: Server) -> None:
+    before, since = read(hasty_server), len(hasty_server.log)
+    with socket.create_connection(("127.0.0.1", hasty_server.port), timeout=30) as connection:
+        connection.sendall(GET + b"\r\n" + GET)
+        while connection.recv(65536):
+            pass
+    lines = read_lines(hasty_server, since, 2)
+    assert [(line["status"], line["error"]) for line in lines] == [(200, None), (408, "request_timeout")]
+    assert list_requests(difference(before, read(hasty_server)))["other", "other", "408"] == 1
+
+
 def test_a_client_that_does_not_read_is_logged_and_counted_as_gone_with_its_request(hasty_server: Server) -> None:
     before, since = read(hasty_server), len(hasty_server.log)
     with socket.socket() as connection:

@@ -61,8 +61,9 @@ class LimitedProtocol(HttpToolsProtocol):
     _head_clock: asyncio.TimerHandle | None = None
     _write_clock: asyncio.TimerHandle | None = None
     _running: RequestResponseCycle | None = None
-    # Since when a head is awaited, or a client that does not read.
-    _clock_started = 0.0
+    # Since when a head is awaited, and a client that does not read.
+    _head_started = 0.0
+    _write_started = 0.0
     _is_in_head = True
     # Of the part that is being parsed.
     _num_part_bytes = 0
@@ -122,6 +123,8 @@ class LimitedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= _MOST_WAITING:
             raise _TooManyWaitingError
         super().on_message_begin()
+        # The head's first bytes may have come with the request before it.
+        self._num_unfinished_bytes = max(self._num_unfinished_bytes, 1)
         self._is_in_head = True
         if self._head_clock is None:
             self._start_head_clock()
@@ -215,7 +218,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Answer what is not parsed any further, if the answer can be told from those before it, and close."""
         code: ErrorCode = "headers_too_large" if is_large else "invalid_http"
         error = ServiceError(code, limit_bytes=self.settings.max_header_bytes, most=MOST_HEADERS)
-        self._note(code, error.refusal.status, error.message)
+        self._note(code, error.refusal.status, error.message, self._head_started)
         self._is_over = True
         self._stop_head_clock()
         if not self._is_idle():
@@ -232,10 +235,10 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.write_eof()
         self._head_clock = self.loop.call_later(_LINGER_SECONDS, self.transport.abort)
 
-    def _note(self, code: ErrorCode | None, status: int, reason: str) -> None:
-        """Count and log why this connection ends, with the client's address."""
+    def _note(self, code: ErrorCode | None, status: int, reason: str, started: float) -> None:
+        """Count and log why this connection ends, with the client's address and the time since `started`."""
         client = self.client[0] if self.client else None
-        seconds = perf_counter() - self._clock_started
+        seconds = perf_counter() - started
         if not note_without_request(self.service, client, status, code, seconds) and code is not None:
             logger.warning("Refused a request of %s: %s", client, reason)
 
@@ -271,14 +274,14 @@ class LimitedProtocol(HttpToolsProtocol):
     # The clocks.
 
     def _start_head_clock(self) -> None:
-        self._clock_started = perf_counter()
+        self._head_started = perf_counter()
         self._head_clock = self.loop.call_later(self.settings.request_seconds, self._miss_head)
 
     def _miss_head(self) -> None:
         # Browsers open connections that they may never use, and load balancers look whether one opens.
         if self._num_unfinished_bytes:
             reason = f"its line and headers did not come in {self.settings.request_seconds:g} s."
-            self._note("request_timeout", HTTPStatus.REQUEST_TIMEOUT, reason)
+            self._note("request_timeout", HTTPStatus.REQUEST_TIMEOUT, reason, self._head_started)
         self._close()
 
     def _stop_head_clock(self) -> None:
@@ -289,7 +292,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def _start_write_clock(self) -> None:
         # uvicorn lets the time for a kept connection run on after its client has reset it.
         if self._write_clock is None and not self._is_lost:
-            self._clock_started = perf_counter()
+            self._write_started = perf_counter()
             self._write_clock = self.loop.call_later(self.settings.write_seconds, self._cut)
 
     def _stop_write_clock(self) -> None:
@@ -305,7 +308,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._running is not None and not self._running.response_complete:
             self._running.scope[UNREAD] = True  # type: ignore[literal-required]  # an entry of this service's own
         else:
-            self._note(None, CLIENT_GONE, "")
+            self._note(None, CLIENT_GONE, "", self._write_started)
         self._end_request()
         self.transport.abort()
         kind = LimitedProtocol
