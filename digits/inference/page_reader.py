@@ -46,7 +46,7 @@ _DISAGREED = 1e-4  # What a look agrees that counts other digits.
 # were read right, 95 % are read alike and have this confidence; of 32 that were read wrong, 56 % pass as well.
 _ACCEPTED, _SHEARS = 0.8, (0.15, -0.15)
 _CERTAIN = 0.8  # If every line has this agreement, the picture is not looked at from its other sides.
-_MOST_LINES = 100  # A sheet of more is a texture; each line takes some 20 ms.
+_MOST_LINES = 100  # A sheet of more is a texture; each line takes some 30 ms.
 _SIDE = 512  # Ink is searched on a picture of so many pixels.
 EmptyReason = Literal["blank", "no_digits", "too_small"]
 Corners = NDArray[np.float64]
