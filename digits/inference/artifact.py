@@ -160,12 +160,13 @@ def _read_group(path: Path, file: h5py.File) -> dict[str, Any]:
     group = file[GROUP]
     try:
         format_found, weights_sha256 = int(group.attrs["format"]), group.attrs["weights_sha256"]
+        serving_graph = _read_graph(group, SERVING, is_checked=CHECKSUMS[SERVING] in group.attrs)
         contents = {
-            "serving_graph": _read_graph(group, SERVING, is_checked=CHECKSUMS[SERVING] in group.attrs),
+            "serving_graph": serving_graph,
             "provenance": json.loads(group["provenance"][()]),
             "acceptance_graph": _read_graph(group, ACCEPTANCE) if ACCEPTANCE in group else None,
             "known_digits": _read_known(group[KNOWN]) if KNOWN in group else None,
-            "int8": _read_int8(group) if INT8 in group else None,
+            "int8": _read_int8(group[INT8], serving_graph) if INT8 in group else None,
             "has_checksum": CHECKSUMS[SERVING] in group.attrs,
         }
     except (KeyError, ValueError, TypeError, AttributeError) as error:
@@ -184,14 +185,13 @@ def _read_graph(group: h5py.Group, name: str, is_checked: bool = True) -> bytes:
     return graph
 
 
-def _read_int8(group: h5py.Group) -> Int8Graphs:
-    found = group[INT8]
-    if found.attrs[SOURCE] != hashlib.sha256(_read_graph(group, SERVING, is_checked=False)).hexdigest():
+def _read_int8(group: h5py.Group, source: bytes) -> Int8Graphs:
+    if group.attrs[SOURCE] != hashlib.sha256(source).hexdigest():
         raise ValueError("the graph for int8 was made from another serving graph")
     return Int8Graphs(
-        _read_graph(found, SERVING),
-        _read_graph(found, ACCEPTANCE) if ACCEPTANCE in found else None,
-        np.asarray(found["probabilities"], np.float32) if "probabilities" in found else None,
+        _read_graph(group, SERVING),
+        _read_graph(group, ACCEPTANCE) if ACCEPTANCE in group else None,
+        np.asarray(group["probabilities"], np.float32) if "probabilities" in group else None,
     )
 
 

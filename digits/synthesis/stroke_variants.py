@@ -47,15 +47,15 @@ def draw_variants(
     random = np.random.default_rng(seed)
     drawn: list[NDArray[np.uint8]] = []
     drawn_labels: list[int] = []
-    for digit, share, draw in (
-        (0, variants.slashed_zeros, _slash),
-        (1, variants.flagged_ones, _add_flag_and_foot),
-        (7, variants.crossed_sevens, _cross),
-        (7, variants.ticked_sevens, _tick),
+    for digit, share, draw, is_narrow in (
+        (0, variants.slashed_zeros, _slash, False),
+        (1, variants.flagged_ones, _add_flag_and_foot, False),
+        (7, variants.crossed_sevens, _cross, False),
+        (7, variants.ticked_sevens, _tick, True),
     ):
         candidates = np.flatnonzero(labels == digit)
         for index in random.permutation(candidates)[: round(share * len(candidates))]:
-            drawn.append(_draw_variant(images[index], draw, random))
+            drawn.append(_draw_variant(images[index], draw, is_narrow, random))
             drawn_labels.append(digit)
     return np.array(drawn, np.uint8).reshape(-1, SIZE, SIZE), np.array(drawn_labels, np.int64)
 
@@ -63,9 +63,10 @@ def draw_variants(
 def _draw_variant(
     image: NDArray[np.uint8],
     draw: Callable[[NDArray[np.uint8], np.random.Generator], list[tuple[Point, Point]]],
+    is_narrow: bool,
     random: np.random.Generator,
 ) -> NDArray[np.uint8]:
-    canvas = np.pad(_narrow(image, random) if draw is _tick else image, _MARGIN)
+    canvas = np.pad(_narrow(image, random) if is_narrow else image, _MARGIN)
     width = float(np.clip(measure_stroke_width(image / MAX_PIXEL, "central"), 1.0, 5.0)) * random.uniform(0.8, 1.2)
     ink = canvas / MAX_PIXEL
     if (canvas > _INK).any():
