@@ -33,7 +33,7 @@ from digits.training.own_digits import hold_out_of_each, join, read_digits, repe
 from digits.training.provenance import describe_run
 from digits.training.rejector import configure_rejector, train_rejector
 from digits.training.reports import save_reports
-from digits.training.split import HELD_OUT, hold_out
+from digits.training.split import HELD_OUT, hold_out, hold_out_writers, read_writers
 from digits.training.tracking import track_run
 
 DATA, TEST, MODEL = Path("data/train.csv.gz"), Path("data/test.csv.gz"), Path("models/digits.h5")
@@ -57,6 +57,9 @@ def parse_arguments() -> argparse.Namespace:
         nargs="?",
         const=HELD_OUT,
         help=f"score on this share of DATA (a sixth if none is given; default without TEST: {OWN_HOLD_OUT})",
+    )
+    scored.add_argument(
+        "--hold-out-writers", type=Path, help="an .npz of who wrote each digit; score on a sixth of DATA, by writer"
     )
     parser.add_argument("--from", dest="start", type=Path, help="go on from the weights in this .h5, for a few epochs")
     parser.add_argument("--output", type=Path, default=MODEL, help=f"the .h5 to write (default: {MODEL})")
@@ -96,6 +99,10 @@ def load_digits(arguments: argparse.Namespace) -> tuple[LabelledImages, Labelled
     """Return the digits to train on, the same with people's own repeated, and the digits to score by what they are."""
     paths = split_paths(arguments.data)
     data = {path: read_digits(path) for path in paths}
+    if arguments.hold_out_writers is not None:
+        digits = join(list(data.values()))
+        training, held_out = hold_out_writers(digits, read_writers(arguments.hold_out_writers, len(digits)))
+        return training, training, {f"digits of {name_all(paths)} by writers held out": held_out}
     if arguments.hold_out is not None:
         training, held_out = hold_out(join(list(data.values())), arguments.hold_out)
         return training, training, {f"{arguments.hold_out:.1%} held out of {name_all(paths)}": held_out}
@@ -229,7 +236,7 @@ def main() -> None:
 
     for name, evaluation in evaluations.items():
         print_score(name, evaluation, before.get(name))
-    if arguments.hold_out is not None:
+    if arguments.hold_out is not None or arguments.hold_out_writers is not None:
         # The temperature is a setting, so only held-out training digits may show which one fits.
         temperature = fit_temperature(probabilities, scoring.labels)
         print(f"  temperature to fit  {temperature:.3f} on top of the configured one")

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from benchmarks import ROOT
+from benchmarks.held_out import hold_out_for_choosing
 from benchmarks.networks import SHIPPED
 from benchmarks.reading.corruptions import CORRUPTIONS, corrupt
 from benchmarks.results import write_rows
 from digits.data.dataset import LabelledImages, read_labelled_images
 from digits.data.images import make_batch
 from digits.inference.classifier import load_classifier
-from digits.training.split import HELD_OUT, hold_out
 
 RESULTS = ROOT / "benchmarks/reading/robustness.csv"
 AT_ONCE = 500
@@ -110,7 +110,7 @@ def list_rows(measured: dict[str, float], model: str, scored: str, num_digits: i
 def load(held_out: bool) -> LabelledImages:
     """Return the digits to measure on."""
     if held_out:
-        return hold_out(read_labelled_images(ROOT / "data" / "train.csv.gz"), HELD_OUT)[1]
+        return hold_out_for_choosing(read_labelled_images(ROOT / "data" / "train.csv.gz"))[1]
     return read_labelled_images(ROOT / "data" / "test.csv.gz")
 
 

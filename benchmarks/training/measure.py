@@ -7,11 +7,12 @@ Usage:
     python -m benchmarks.training.measure --config "affine only" --epochs 8 --seeds 0 1 2
     python -m benchmarks.training.measure --model models/digits.h5
 
-Settings are chosen on `held-out` lines: 50,000 of the training digits train, the other 10,000 are scored, always the
-same ones. `test` lines train on all 60,000 and are for the final table only. So are `kaggle` lines: MNIST's 70,000
-digits, split once in the sizes of Kaggle's digit-recognizer, 42,000 that train and 28,000 that are scored; which digit
-stands where is our own draw, stratified and always the same. `--model` takes what `make run_train` wrote as one seed
-more.
+Settings are chosen by benchmarks.training.folds, and on `held-out writers` lines: 50,000 of the training digits train,
+the other 10,000 are scored, always the same ones, by writers of their own. Without ../shared/writers.npz they are drawn
+by row, and the lines are named `held-out`, as those before December 2026 are. `test` lines train on all 60,000 and are
+for the final table only. So are `kaggle` lines: MNIST's 70,000 digits, split once in the sizes of Kaggle's
+digit-recognizer, 42,000 that train and 28,000 that are scored; which digit stands where is our own draw, stratified and
+always the same. `--model` takes what `make run_train` wrote as one seed more.
 """
 
 import argparse
@@ -31,6 +32,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks import ROOT
+from benchmarks.held_out import hold_out_for_choosing
 from benchmarks.reading.robustness import MEAN, measure_robustness
 from benchmarks.training.variants import DEFAULT, VARIANTS, Variant
 from digits.data.dataset import LabelledImages, read_labelled_images
@@ -40,20 +42,21 @@ from digits.networks.classifier import count_multiply_adds, fold_temperature
 from digits.training.classifier import TrainingConfig
 from digits.training.keras_file import load_network
 from digits.training.metrics import evaluate, fit_temperature
-from digits.training.split import HELD_OUT, hold_out
+from digits.training.split import hold_out
 
 RESULTS = ROOT / "benchmarks/training/training.csv"
 KAGGLE_SCORED = 28 / 70
 MAX_CORRUPTED = 10_000
 
 
-def load(score: str) -> tuple[LabelledImages, LabelledImages]:
-    """Return the digits to train on and the digits to score."""
+def load(score: str) -> tuple[LabelledImages, LabelledImages, str]:
+    """Return the digits to train on, the digits to score, and what the results say of these."""
     training = read_labelled_images(ROOT / "data" / "train.csv.gz")
     if score == "held-out":
-        return hold_out(training, HELD_OUT)
+        return hold_out_for_choosing(training)
     test = read_labelled_images(ROOT / "data" / "test.csv.gz")
-    return hold_out(concatenate(training, test), KAGGLE_SCORED) if score == "kaggle" else (training, test)
+    parts = hold_out(concatenate(training, test), KAGGLE_SCORED) if score == "kaggle" else (training, test)
+    return *parts, score
 
 
 def concatenate(*parts: LabelledImages) -> LabelledImages:
@@ -152,11 +155,11 @@ def main() -> None:
     tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
     tf.config.threading.set_inter_op_parallelism_threads(arguments.threads)
     tf.config.experimental.enable_op_determinism()
-    training, scored = load(arguments.score)
+    training, scored, how = load(arguments.score)
     variant = VARIANTS[arguments.config]
     for seed in arguments.seeds:
         config = replace(variant.config, seed=seed, epochs=arguments.epochs or variant.config.epochs)
-        line = measure(arguments.config, replace(variant, config=config), arguments.score, training, scored)
+        line = measure(arguments.config, replace(variant, config=config), how, training, scored)
         append(line)
         print(line)
 

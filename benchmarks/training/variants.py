@@ -9,11 +9,19 @@ from functools import partial
 from pathlib import Path
 
 import keras
+import numpy as np
 from keras import layers, ops
+from numpy.typing import NDArray
 
 from digits.data.dataset import LabelledImages
 from digits.data.images import BATCH_SHAPE, NUM_CLASSES
-from digits.networks.classifier import LOGITS_NAME, add_residual_block, build_network, subtract_surroundings
+from digits.networks.classifier import (
+    LOGITS_NAME,
+    add_convolution,
+    add_residual_block,
+    build_network,
+    subtract_surroundings,
+)
 from digits.synthesis.stroke_variants import StrokeVariants
 from digits.training.augmentation import NO_DISTURBANCE, Distortion, Disturbance
 from digits.training.checkpoint import History
@@ -30,15 +38,27 @@ from digits.training.settings import make_optimizer
 _PEER_SHARE = 0.5
 
 
-def build_stages(*stages: tuple[int, ...], dropout: float = 0.0) -> keras.Model:
-    """Build a network like the shipped one with other channels; each further stage halves the maps."""
+def build_stages(
+    *stages: tuple[int, ...], dropout: float = 0.0, averages: bool = False, full_stem: bool = False
+) -> keras.Model:
+    """Build a network like the shipped one with other channels; each further stage halves the maps.
+
+    Args:
+        stages: The channels of each residual block, by stage.
+        dropout: The share of what the head sees that is dropped in training.
+        averages: Whether the head sees the mean of each channel over the map, so not where in the map it stands.
+        full_stem: Whether the first convolution keeps the resolution, and max-pooling follows, instead of stride 2.
+    """
     pixels = keras.Input(BATCH_SHAPE, name="pixels")
-    x = layers.Conv2D(stages[0][0], 5, strides=2, use_bias=False)(subtract_surroundings(pixels))
-    x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = subtract_surroundings(pixels)
+    if full_stem:
+        x = layers.MaxPooling2D(2)(add_convolution(x, stages[0][0], 5, padding="same"))
+    else:
+        x = add_convolution(x, stages[0][0], 5, strides=2)
     for place, stage in enumerate(stages):
         for block, channels in enumerate(stage):
             x = add_residual_block(x, channels, (2, 2) if place and not block else (1, 1))
-    x = layers.Flatten()(x)
+    x = layers.GlobalAveragePooling2D()(x) if averages else layers.Flatten()(x)
     if dropout:
         x = layers.Dropout(dropout)(x)
     logits = layers.Dense(NUM_CLASSES, name=LOGITS_NAME)(x)
@@ -100,6 +120,36 @@ def compute_mutual_loss(labels: keras.KerasTensor, logits: keras.KerasTensor) ->
     return ops.sum(ops.categorical_crossentropy(target, logits, from_logits=True), axis=1)
 
 
+class WeightAverage(keras.callbacks.Callback):
+    """The mean of the weights over the last steps of a training (Izmailov et al., arXiv 1803.05407)."""
+
+    def __init__(self, share: float = 1 / 3, interval: int = 50) -> None:
+        """Take the weights every `interval` steps of the last `share` of the training, and after its last step."""
+        super().__init__()
+        self._share, self._interval = share, interval
+        self._step = self._num_taken = 0
+        self._means: list[NDArray[np.float64]] = []
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Take the weights into the mean, if it is time."""
+        self._step += 1
+        num_steps = self.params["epochs"] * self.params["steps"]
+        is_due = self._step > (1 - self._share) * num_steps and self._step % self._interval == 0
+        if not is_due and self._step < num_steps:
+            return
+        weights = [weight.astype(np.float64) for weight in self.model.get_weights()]
+        self._num_taken += 1
+        if not self._means:
+            self._means = weights
+        self._means = [
+            mean + (weight - mean) / self._num_taken for mean, weight in zip(self._means, weights, strict=True)
+        ]
+
+    def apply(self, network: keras.Model) -> None:
+        """Give the network the mean weights. Its batch normalisation needs new statistics afterwards."""
+        network.set_weights(self._means)
+
+
 @dataclass(frozen=True)
 class Variant:
     """One of the compared.
@@ -133,5 +183,18 @@ VARIANTS = {
     "three stages, 24-64-104": Variant(DEFAULT, partial(build_stages, (24,), (64, 64), (104,))),
     "three stages, 32-64-128": Variant(DEFAULT, partial(build_stages, (32,), (64,), (128,))),
     "twice as wide": Variant(DEFAULT, partial(build_stages, (64,), (128, 128))),
+    "average pooling": Variant(DEFAULT, partial(build_stages, (32,), (64, 64), averages=True)),
+    "average pooling, three stages": Variant(DEFAULT, partial(build_stages, (24,), (64, 64), (104,), averages=True)),
+    "average pooling, full stem": Variant(
+        DEFAULT, partial(build_stages, (24,), (60, 60), averages=True, full_stem=True)
+    ),
+    "average pooling, styles": Variant(
+        replace(DEFAULT, distortion=replace(DEFAULT.distortion, shear=0.3, zoom=0.2, pen=0.5)),
+        partial(build_stages, (32,), (64, 64), averages=True),
+    ),
+    "average pooling, finer elastic grid": Variant(
+        replace(DEFAULT, distortion=replace(DEFAULT.distortion, elastic_grid=7)),
+        partial(build_stages, (32,), (64, 64), averages=True),
+    ),
     "two teach each other": Variant(replace(DEFAULT, temperature=0.98), fit=fit_beside_peer),
 }
