@@ -206,6 +206,17 @@ def test_train_told_to_hold_out_and_to_test_is_refused(slices, tmp_path, run_com
     assert "argument --hold-out: not allowed with argument --test" in finished.stderr
 
 
+def test_train_told_who_wrote_the_digits_scores_a_sixth_by_writer(slices, tmp_path):
+    writers = np.repeat(np.arange(50), 20)
+    np.savez(tmp_path / "writers.npz", writers=writers)
+    command = make_command(slices, tmp_path, "--hold-out-writers", str(tmp_path / "writers.npz"), "--epochs", "1")
+    finished = run([part for part in command if part not in {"--test", str(slices / "test.csv")}])
+    assert finished.returncode == 0, finished.stderr
+    # 1,000 digits of 50 writers, 20 of each: six folds have eight or nine writers.
+    assert re.search(r"Scored on 1[68]0 digits of train\.csv by writers held out", finished.stdout)
+    assert "temperature to fit" in finished.stdout
+
+
 @pytest.fixture(scope="module")
 def pictures(slices, tmp_path_factory) -> Path:
     """A folder with 200 of the test digits as inverted pictures, in folders 0 to 9."""

@@ -27,6 +27,7 @@ from digits.inference.classifier import load_classifier
 CARD = ROOT / "docs" / "model-card.md"
 FILES = {
     "training": "training/training.csv",
+    "folds": "training/folds.csv",
     **{name: f"reading/{name}.csv" for name in ("robustness", "drawings", "rejection")},
     "reading": "reading/lines.csv",
     "page_reading": "reading/pages.csv",
@@ -38,6 +39,7 @@ SECTIONS: dict[str, Callable[[Measured], str]] = {
     "recipe": card_tables.make_recipe,
     "final": card_tables.make_final,
     "ablations": card_tables.make_ablations,
+    "folds": card_tables.make_folds,
     "digits": card_tables.make_digits,
     "confusions": card_tables.list_confusions,
     "labels": card_tables.make_labels,

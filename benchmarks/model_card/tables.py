@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.held_out import BY_ROW, BY_WRITER
 from benchmarks.model_card.label_readings import LABEL_ERRORS, READINGS
 from benchmarks.networks import join_versions
 from benchmarks.results import Row
@@ -148,7 +149,46 @@ def make_final(measured: Measured) -> str:
 
 def make_ablations(measured: Measured) -> str:
     """Means over seeds of what was tried, on held-out training digits."""
-    return _summarise(measured, ("held-out",))
+    return _summarise(measured, (BY_WRITER, BY_ROW))
+
+
+def make_folds(measured: Measured) -> str:
+    """What each recipe misreads of the training digits, read by networks that met none of their writers."""
+    lines = measured.files["folds"]
+    if not lines:
+        return say_missing("folds")
+    header = [
+        "recipe",
+        "folds",
+        "errors",
+        "error (%)",
+        "errors but for those of all recipes",
+        "errors more than the default",
+        "NLL (nats)",
+        "NLL more than the default (nats)",
+        "mean of 15 corruptions (%)",
+    ]
+    rows = [
+        [
+            row["recipe"],
+            row["folds"],
+            row["num_errors"],
+            f"{float(row['error_percent']):.3f}",
+            row["num_errors_but_common"],
+            _say_difference(row, "error", 0),
+            f"{float(row['negative_log_likelihood']):.4f}",
+            _say_difference(row, "likelihood", 4),
+            f"{float(row['corruption_error_percent']):.1f}",
+        ]
+        for row in lines
+    ]
+    return make_table(header, rows)
+
+
+def _say_difference(row: Row, what: str, places: int) -> str:
+    """Return a difference with its 95 % interval; the default does not differ from itself."""
+    difference, low, high = (float(row[f"{what}_difference{end}"]) for end in ("", "_from", "_to"))
+    return f"{difference:+.{places}f} ({low:+.{places}f} to {high:+.{places}f})" if low != high else "-"
 
 
 def _summarise(measured: Measured, scored: tuple[str, ...]) -> str:

@@ -184,17 +184,11 @@ VARIANTS = {
     "three stages, 32-64-128": Variant(DEFAULT, partial(build_stages, (32,), (64,), (128,))),
     "twice as wide": Variant(DEFAULT, partial(build_stages, (64,), (128, 128))),
     "average pooling": Variant(DEFAULT, partial(build_stages, (32,), (64, 64), averages=True)),
-    "average pooling, three stages": Variant(DEFAULT, partial(build_stages, (24,), (64, 64), (104,), averages=True)),
     "average pooling, full stem": Variant(
         DEFAULT, partial(build_stages, (24,), (60, 60), averages=True, full_stem=True)
     ),
-    "average pooling, styles": Variant(
-        replace(DEFAULT, distortion=replace(DEFAULT.distortion, shear=0.3, zoom=0.2, pen=0.5)),
-        partial(build_stages, (32,), (64, 64), averages=True),
-    ),
-    "average pooling, finer elastic grid": Variant(
-        replace(DEFAULT, distortion=replace(DEFAULT.distortion, elastic_grid=7)),
-        partial(build_stages, (32,), (64, 64), averages=True),
-    ),
+    "styles": Variant(replace(DEFAULT, distortion=replace(DEFAULT.distortion, shear=0.3, zoom=0.2, pen=0.5))),
+    "pens": Variant(replace(DEFAULT, distortion=replace(DEFAULT.distortion, pen=0.5))),
+    "finer elastic grid": Variant(replace(DEFAULT, distortion=replace(DEFAULT.distortion, elastic_grid=7))),
     "two teach each other": Variant(replace(DEFAULT, temperature=0.98), fit=fit_beside_peer),
 }

@@ -187,7 +187,7 @@ def test_model_card_says_what_was_not_measured(measured: Measured) -> None:
     nothing = replace(measured, files={name: [] for name in model_card.FILES})
     made = {name: make(nothing) for name, make in model_card.SECTIONS.items()}
     missing = {name for name, text in made.items() if text.startswith("Not measured yet: no figures of `")}
-    assert missing == {"final", "ablations", "robustness", "drawings", "reading", "page_reading", "rejection"}
+    assert missing == {"final", "ablations", "folds", "robustness", "drawings", "reading", "page_reading", "rejection"}
 
 
 def test_model_card_says_when_a_file_is_of_another_model(measured: Measured) -> None:
