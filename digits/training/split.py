@@ -57,7 +57,7 @@ def read_writers(path: Path, num_digits: int) -> NDArray[np.uint16]:
         with np.load(path, allow_pickle=False) as archive:
             writers = np.asarray(archive["writers"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DatasetError(f"{path}: {expected}; received: {error}.") from error
+        raise DatasetError(f"{path}: {expected}; received {error}.") from error
     if writers.shape != (num_digits,) or not np.issubdtype(writers.dtype, np.integer):
         raise DatasetError(f"{path}: {expected}; received {writers.dtype} {writers.shape}.")
     return writers.astype(np.uint16)

@@ -84,5 +84,5 @@ def test_weight_average_is_the_mean_of_the_last_third(small_digits, tmp_path):
     average = WeightAverage(share=1 / 3, interval=1)
     fit_network(network, small_digits, config, tmp_path / "c.weights.h5", False, 0, [average, Taker()])
     average.apply(network)
-    last = taken[-(len(taken) // 3) :]
+    last = taken[len(taken) * 2 // 3 :]
     np.testing.assert_allclose(network.get_weights()[0], np.mean(last, axis=0), rtol=1e-4, atol=1e-6)
