@@ -250,7 +250,9 @@ def main() -> None:
         with ThreadPoolExecutor(arguments.jobs) as pool:
             list(pool.map(lambda pair: train_alone(*pair, arguments.epochs), wanted))
     if arguments.compare:
-        names = [name + suffix for name in VARIANTS for suffix in ("", AVERAGED) if list_folds(name + suffix)]
+        kept = {path.stem.rpartition(" ")[0] for path in PREDICTIONS.glob("*.npz")}
+        first = [name + suffix for name in VARIANTS for suffix in ("", AVERAGED)]
+        names = [name for name in first if name in kept] + sorted(kept - set(first))
         rows = compare(names)
         write_rows(RESULTS, rows)
         for row in rows:

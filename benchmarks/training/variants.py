@@ -38,23 +38,16 @@ from digits.training.settings import make_optimizer
 _PEER_SHARE = 0.5
 
 
-def build_stages(
-    *stages: tuple[int, ...], dropout: float = 0.0, averages: bool = False, full_stem: bool = False
-) -> keras.Model:
+def build_stages(*stages: tuple[int, ...], dropout: float = 0.0, averages: bool = False) -> keras.Model:
     """Build a network like the shipped one with other channels; each further stage halves the maps.
 
     Args:
         stages: The channels of each residual block, by stage.
         dropout: The share of what the head sees that is dropped in training.
         averages: Whether the head sees the mean of each channel over the map, so not where in the map it stands.
-        full_stem: Whether the first convolution keeps the resolution, and max-pooling follows, instead of stride 2.
     """
     pixels = keras.Input(BATCH_SHAPE, name="pixels")
-    x = subtract_surroundings(pixels)
-    if full_stem:
-        x = layers.MaxPooling2D(2)(add_convolution(x, stages[0][0], 5, padding="same"))
-    else:
-        x = add_convolution(x, stages[0][0], 5, strides=2)
+    x = add_convolution(subtract_surroundings(pixels), stages[0][0], 5, strides=2)
     for place, stage in enumerate(stages):
         for block, channels in enumerate(stage):
             x = add_residual_block(x, channels, (2, 2) if place and not block else (1, 1))
@@ -184,11 +177,5 @@ VARIANTS = {
     "three stages, 32-64-128": Variant(DEFAULT, partial(build_stages, (32,), (64,), (128,))),
     "twice as wide": Variant(DEFAULT, partial(build_stages, (64,), (128, 128))),
     "average pooling": Variant(DEFAULT, partial(build_stages, (32,), (64, 64), averages=True)),
-    "average pooling, full stem": Variant(
-        DEFAULT, partial(build_stages, (24,), (60, 60), averages=True, full_stem=True)
-    ),
-    "styles": Variant(replace(DEFAULT, distortion=replace(DEFAULT.distortion, shear=0.3, zoom=0.2, pen=0.5))),
-    "pens": Variant(replace(DEFAULT, distortion=replace(DEFAULT.distortion, pen=0.5))),
-    "finer elastic grid": Variant(replace(DEFAULT, distortion=replace(DEFAULT.distortion, elastic_grid=7))),
     "two teach each other": Variant(replace(DEFAULT, temperature=0.98), fit=fit_beside_peer),
 }

@@ -31,8 +31,6 @@ class Distortion:
     """The standard deviation of the elastic displacement at a grid point."""
     elastic_grid: int = 5
     """The number of grid points on a side."""
-    pen: float = 0.0
-    """How far strokes grow or shrink at most, as a share of a pixel to each side."""
 
 
 def make_interpolation(num_points: int) -> NDArray[np.float32]:
@@ -81,16 +79,7 @@ def distort(batch: tf.Tensor, distortion: Distortion, seed: tf.Tensor, strength:
     grid = distortion.elastic_grid
     knots = tf.random.stateless_normal((num_images, 2, grid, grid), elastic_seed, stddev=distortion.elastic_pixels)
     displacement = strength * stretch_grid(knots)
-    sampled = _sample(batch, rows + displacement[:, 0], columns + displacement[:, 1])
-    return _change_pen(sampled, strength * distortion.pen, seed) if distortion.pen else sampled
-
-
-def _change_pen(batch: tf.Tensor, limit: tf.Tensor | float, seed: tf.Tensor) -> tf.Tensor:
-    """Mix each digit with itself after a grey dilation or erosion by a pixel, up to `limit`, half of them each."""
-    pen_seed = tf.random.split(seed, 3)[2]  # The first two are those of the warp.
-    share = tf.random.stateless_uniform((tf.shape(batch)[0], 1, 1, 1), pen_seed, -1.0, 1.0) * limit
-    widened, narrowed = (sign * tf.nn.max_pool2d(sign * batch, 3, 1, "SAME") for sign in (1.0, -1.0))
-    return batch + tf.nn.relu(share) * (widened - batch) + tf.nn.relu(-share) * (narrowed - batch)
+    return _sample(batch, rows + displacement[:, 0], columns + displacement[:, 1])
 
 
 def _affine_positions(
