@@ -1,6 +1,6 @@
 """Morphology of ink: dilation, erosion and opening, and the width of strokes.
 
-The window is a square, or a line where one axis is named. Beyond the picture's edge its last pixels are repeated.
+The window is a square, or a line where one axis is named. It ends at the picture's edge.
 """
 
 from collections.abc import Sequence
@@ -37,16 +37,24 @@ def dilate_to_neighbours(values: Values) -> Values:
 def _spread(values: Values, reach: int, axes: Sequence[int], choose: np.ufunc) -> Values:
     spread: Any = values
     for axis in axes:
-        spread = np.moveaxis(spread, axis, 0)
-        spread = np.pad(spread, [(reach, reach)] + [(0, 0)] * (spread.ndim - 1), "edge")
-        # A large window comes from two smaller ones that overlap, so the cost grows with the logarithm of the reach.
-        size, wanted = 1, 2 * reach + 1
-        while size < wanted:
-            step = min(size, wanted - size)
-            spread = choose(spread[:-step], spread[step:])
-            size += step
-        spread = np.moveaxis(spread, 0, axis)
-    return np.ascontiguousarray(spread)  # type: ignore[return-value]  # NumPy's types do not tell that it stays one.
+        # A large window comes from smaller ones that overlap, so the cost grows with the logarithm of the reach. A step
+        # of at most one pixel more than was reached leaves no pixel out, also where a window ends at the edge.
+        reached = 0
+        while reached < reach:
+            step = min(reached + 1, reach - reached)
+            spread = _join_neighbours(spread, step, axis, choose)
+            reached += step
+    return spread if reach else values.copy()  # type: ignore[return-value]  # NumPy's types do not tell that it stays one.
+
+
+def _join_neighbours(values: NDArray[Any], step: int, axis: int, choose: np.ufunc) -> NDArray[Any]:
+    """Give each pixel what `choose` makes of it and the two that are `step` pixels before and after it."""
+    before = (slice(None),) * axis + (slice(None, -step),)
+    after = (slice(None),) * axis + (slice(step, None),)
+    joined = values.copy()
+    choose(joined[after], values[before], out=joined[after])
+    choose(joined[before], values[after], out=joined[before])
+    return joined
 
 
 Outline = Literal["forward", "central", "taxicab"]
