@@ -4,7 +4,7 @@ Each digit was read by networks that met none of its writers: those of every rec
 has all six folds. The committee's answer is the softmax of their mean log-probabilities. A digit is listed where the
 committee gives its label less than 5 %. `confident_learning` says whether cleanlab's confident learning (Northcutt,
 Jiang and Chuang, arXiv 1911.00068) prunes it. Needs `pip install -r
-benchmarks/training/requirements-labels.txt`. Writes label_issues.csv here, and a sheet of the digits into reports/.
+benchmarks/training/requirements-labels.txt`. Writes label_issues.csv here, and a sheet of the digits into docs/model-card/.
 """
 
 import sys
@@ -23,7 +23,7 @@ from digits.data.images import MAX_PIXEL, SIZE
 from digits.training.split import NUM_FOLDS
 
 RESULTS = ROOT / "benchmarks/training/label_issues.csv"
-SHEET = ROOT / "reports/label_issues.png"
+SHEET = ROOT / "docs/model-card/label_issues.png"
 LARGEST_PROBABILITY = 0.05
 _ZOOM, _COLUMNS, _CAPTION = 2, 12, 14  # The sheet: pixels of a pixel, digits in a row, pixels of a caption's height.
 
@@ -73,7 +73,6 @@ def main() -> None:
         for index in listed.tolist()
     ]
     write_rows(RESULTS, rows)
-    SHEET.parent.mkdir(exist_ok=True)
     draw_sheet(digits.images[listed], [f"{row['label']}: {row['committee']}?" for row in rows]).save(SHEET)
     print(f"{len(rows)} of {len(labels):,} labels are likely wrong, {int(pruned.sum())} of them by confident learning.")
     print(f"The committee: {', '.join(names)}.")
