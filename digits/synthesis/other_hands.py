@@ -26,8 +26,9 @@ _MOST_GAPS = 2
 _LEAST_FADED, _MOST_FADED = 0.6, 1.0  # How much of the ink is gone in the middle of a gap.
 _SMALLEST_GAP, _LARGEST_GAP = 1.0, 2.5  # Pixels, the standard deviation of a gap. A larger one takes a loop away.
 _NINE = 9
-_SMALLEST_HEAD, _LARGEST_HEAD = 0.25, 0.42  # Of a nine's height; half of it before.
-_NARROWEST_HEAD, _WIDEST_HEAD = 0.35, 0.75  # Of its width before.
+_SMALLEST_HEAD, _LARGEST_HEAD = 0.3, 0.45  # Of a nine's height; half of it before.
+_NARROWEST_HEAD, _WIDEST_HEAD = 0.45, 0.85  # Of its width before.
+_THICKEST_AT_HEAD = 3.2  # Pixels. With a thicker pen a small head is a blot, and the nine a one.
 _INK = MAX_PIXEL // 2  # Pixels above this level belong to a stroke.
 _FAINTEST = 0.02  # A share of full ink; what is fainter is paper.
 
@@ -87,13 +88,13 @@ def _choose(num: int, images: Images, labels: Labels, random: np.random.Generato
 
 def _rewrite(num: int, images: Images, labels: Labels, random: np.random.Generator) -> tuple[Images, Labels]:
     chosen, chosen_labels = _choose(num, images, labels, random)
-    return _write_anew(chosen, random), chosen_labels
+    return _write_anew(chosen, random, THICKEST_PIXELS), chosen_labels
 
 
 def _shrink_heads(num: int, images: Images, labels: Labels, random: np.random.Generator) -> tuple[Images, Labels]:
     is_nine = labels == _NINE
     chosen, chosen_labels = _choose(num, images[is_nine], labels[is_nine], random)
-    return _write_anew(chosen, random, _shrink_head), chosen_labels
+    return _write_anew(chosen, random, _THICKEST_AT_HEAD, _shrink_head), chosen_labels
 
 
 def _shrink_head(line: Points, random: np.random.Generator) -> Points:
@@ -110,11 +111,17 @@ def _shrink_head(line: Points, random: np.random.Generator) -> Points:
 
 
 def _write_anew(
-    images: Images, random: np.random.Generator, change: Callable[[Points, np.random.Generator], Points] | None = None
+    images: Images,
+    random: np.random.Generator,
+    thickest: float,
+    change: Callable[[Points, np.random.Generator], Points] | None = None,
 ) -> Images:
-    """Write the centre lines of digits anew; a digit without one, which is a blot or empty, stays as it is."""
+    """Write the centre lines of digits anew, with pens up to the thickest, in pixels.
+
+    A digit without a centre line, which is a blot or empty, stays as it is.
+    """
     rewritten = images.copy()
-    radii = (random.uniform(THINNEST_PIXELS, THICKEST_PIXELS, len(images)) / 2).astype(np.float32)
+    radii = (random.uniform(THINNEST_PIXELS, thickest, len(images)) / 2).astype(np.float32)
     for start in range(0, len(images), _IMAGES_AT_ONCE):
         # The middles of a line's segments lie less than a pixel apart.
         lines = [segments.mean(axis=1) for segments in find_centre_lines(images[start : start + _IMAGES_AT_ONCE])]
