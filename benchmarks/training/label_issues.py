@@ -4,7 +4,7 @@ Each digit was read by networks that met none of its writers: those of every rec
 has all six folds. The committee's answer is the softmax of their mean log-probabilities. A digit is listed where the
 committee gives its label less than 5 %. `confident_learning` says whether cleanlab's confident learning (Northcutt,
 Jiang and Chuang, arXiv 1911.00068) prunes it. Needs `pip install -r
-benchmarks/training/requirements-labels.txt`. Writes label_issues.csv here, and a sheet of the digits into docs/model-card/.
+benchmarks/training/requirements-labels.txt`. Writes label_issues.csv here, and a sheet of the digits for the card.
 """
 
 import sys

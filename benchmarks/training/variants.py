@@ -22,6 +22,7 @@ from digits.networks.classifier import (
     build_network,
     subtract_surroundings,
 )
+from digits.synthesis.other_hands import OtherHands
 from digits.synthesis.stroke_variants import StrokeVariants
 from digits.training.augmentation import NO_DISTURBANCE, Distortion, Disturbance
 from digits.training.checkpoint import History
@@ -167,6 +168,14 @@ VARIANTS = {
     "no noise": Variant(replace(DEFAULT, disturbance=replace(DEFAULT.disturbance, noise=0.0))),
     "no random convolution": Variant(replace(DEFAULT, disturbance=replace(DEFAULT.disturbance, convolution=0.0))),
     "no stroke variants": Variant(replace(DEFAULT, variants=StrokeVariants(0.0, 0.0, 0.0))),
+    "other hands": Variant(
+        replace(
+            DEFAULT,
+            variants=replace(DEFAULT.variants, ticked_sevens=0.3),
+            other_hands=OtherHands(drawn=0.04, regional=0.04, rewritten=0.2, narrowed=0.05, small_heads=0.0125),
+        )
+    ),
+    "rewritten and drawn": Variant(replace(DEFAULT, other_hands=OtherHands(rewritten=0.2, drawn=0.04))),
     "no finish": Variant(replace(DEFAULT, finishing_fraction=0)),
     "20 epochs, short finish": Variant(replace(DEFAULT, epochs=20, finishing_fraction=0.15, temperature=0.92)),
     "half disturbance": Variant(replace(DEFAULT, disturbance=Disturbance(clutter=0.1, convolution=0.15, noise=0.15))),

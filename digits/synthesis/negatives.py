@@ -17,7 +17,8 @@ Images = NDArray[np.uint8]
 Ink = NDArray[np.float32]
 
 _MARGIN = (SIZE - BOX) // 2
-_THINNEST_PIXELS, _THICKEST_PIXELS = 1.4, 4.4  # Widths of a pen that writes glyphs.
+THINNEST_PIXELS, THICKEST_PIXELS = 1.4, 4.4
+"""Widths of a pen that writes glyphs."""
 # Each way to turn an image, and the digits that do not look like digits afterwards.
 _TURNS: tuple[tuple[Callable[[Images], Images], tuple[int, ...]], ...] = (
     (lambda images: np.rot90(images, 1, (1, 2)), (2, 3, 4, 5, 8)),
@@ -92,7 +93,7 @@ def draw_glyphs(kind: str, names: list[str], random: np.random.Generator) -> Ima
         traced.append(trace(forms[random.integers(len(forms))], bool(random.random() < 0.3)))
     points = np.array([points for points, _ in traced], np.float32).reshape(-1, NUM_POINTS, 2)
     is_down = np.array([is_down for _, is_down in traced], bool).reshape(-1, NUM_POINTS - 1)
-    widths = random.uniform(_THINNEST_PIXELS, _THICKEST_PIXELS, len(names))
+    widths = random.uniform(THINNEST_PIXELS, THICKEST_PIXELS, len(names))
     return draw_strokes(bend(points, random), is_down, widths)
 
 

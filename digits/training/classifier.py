@@ -18,6 +18,7 @@ from digits.data.dataset import LabelledImages
 from digits.data.images import MAX_PIXEL, make_batch, scale_pixels
 from digits.errors import ConfigurationError
 from digits.networks.classifier import select_logits
+from digits.synthesis.other_hands import OtherHands, draw_other_hands
 from digits.synthesis.stroke_variants import StrokeVariants, draw_variants
 from digits.training.augmentation import NO_DISTURBANCE, Distortion, Disturbance, distort, disturb
 from digits.training.checkpoint import CheckpointSaver, History
@@ -37,6 +38,8 @@ class TrainingConfig(FitConfig):
     distortion: Distortion = field(default_factory=Distortion)
     variants: StrokeVariants = field(default_factory=StrokeVariants)
     """Digits with strokes that MNIST lacks, added to the training digits."""
+    other_hands: OtherHands = field(default_factory=OtherHands)
+    """Digits of hands that MNIST has few of, added to the training digits."""
     disturbance: Disturbance = field(default_factory=Disturbance)
     finishing_fraction: float = 0.3
     """In this last share of the steps digits are distorted half as much and not disturbed, so more like real ones."""
@@ -120,8 +123,12 @@ def fit_network(
 
 
 def add_variants(digits: LabelledImages, config: TrainingConfig) -> LabelledImages:
-    """Return the digits and, after them, variants of some of them with strokes that MNIST lacks."""
-    return append_images(digits, draw_variants(digits.images, digits.labels, config.variants, config.seed))
+    """Return the digits; after them variants of some with strokes that MNIST lacks, and digits of other hands."""
+    return append_images(
+        digits,
+        draw_variants(digits.images, digits.labels, config.variants, config.seed),
+        draw_other_hands(digits.images, digits.labels, config.other_hands, config.seed),
+    )
 
 
 def append_images(digits: LabelledImages, *more: tuple[NDArray[np.uint8], NDArray[np.int64]]) -> LabelledImages:

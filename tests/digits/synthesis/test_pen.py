@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw
 
 from digits.preprocessing.digit_image import normalise_drawing
 from digits.synthesis.glyphs import trace
-from digits.synthesis.pen import bend, draw_strokes
+from digits.synthesis.pen import bend, draw_dots, draw_lines, draw_strokes
 
 
 def make_strokes(*paths: list[tuple[float, float]]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -76,3 +76,11 @@ def test_bend_without_strength_only_centres() -> None:
     points, _ = make_strokes([(0, 0), (0, 1), (1, 1)])
     bent = bend(points, np.random.default_rng(5), strength=0)
     np.testing.assert_allclose(bent, points - 0.5, atol=1e-6)
+
+
+def test_draw_dots_close_to_each_other_make_a_line() -> None:
+    ends = np.array([[[4.0, 4.0], [15.0, 12.0]]], np.float32)
+    dots = ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * np.linspace(0, 1, 20, dtype=np.float32)[None, :, None]
+    radii = np.full((1, 1, 1), 1.2, np.float32)
+    line = draw_lines(ends, np.ones((1, 1), bool), radii)
+    np.testing.assert_allclose(draw_dots(dots, radii), line, atol=0.08)

@@ -12,6 +12,7 @@ import pytest
 from digits.data.dataset import LabelledImages
 from digits.data.images import make_batch
 from digits.errors import CheckpointError, ConfigurationError
+from digits.synthesis.other_hands import OtherHands
 from digits.training.augmentation import NO_DISTURBANCE
 from digits.training.classifier import TrainingConfig, add_variants, fit_network, make_batches, recompute_statistics
 from tests.wordings import wording
@@ -86,6 +87,13 @@ def test_add_variants_puts_them_after_the_digits(digits):
     extended = add_variants(digits, CONFIG)
     np.testing.assert_array_equal(extended.images[:90], digits.images)
     assert set(extended.labels[90:]) == {0, 1, 7}
+
+
+def test_add_variants_puts_digits_of_other_hands_after_them(digits):
+    before = add_variants(digits, CONFIG)
+    extended = add_variants(digits, replace(CONFIG, other_hands=OtherHands(regional=0.1, narrowed=0.2)))
+    np.testing.assert_array_equal(extended.images[: len(before)], before.images)
+    assert len(extended) - len(before) == 9 + 18
 
 
 def test_fit_network_twice_with_the_same_seed_gives_the_same_weights(digits, tmp_path):
