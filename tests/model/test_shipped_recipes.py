@@ -19,7 +19,8 @@ def list_differences(stored: Mapping[str, Any], today: Mapping[str, Any]) -> dic
     """Return each setting that differs; one that came later and is 0 by default changes nothing."""
     found: dict[str, tuple[Any, Any]] = {}
     for name in {*stored, *today}:
-        before, now = stored.get(name, 0), today.get(name)
+        now = today.get(name)
+        before = stored.get(name, {} if isinstance(now, dict) else 0)
         if isinstance(before, dict) and isinstance(now, dict):
             found |= {f"{name}.{part}": pair for part, pair in list_differences(before, now).items()}
         elif before != now:
@@ -37,5 +38,5 @@ def test_shipped_model_was_trained_by_the_recipe_of_today(name: str, config: Fit
 
 def test_list_differences_names_a_setting_that_was_changed_or_dropped() -> None:
     stored = {"epochs": 30, "variants": {"flags": 0.2}, "dropped": 1}
-    today = {"epochs": 20, "variants": {"flags": 0.1, "later": 0.0}}
+    today = {"epochs": 20, "variants": {"flags": 0.1, "later": 0.0}, "hands": {"later": 0.0}}
     assert list_differences(stored, today) == {"epochs": (30, 20), "variants.flags": (0.2, 0.1), "dropped": (1, None)}
