@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from benchmarks import ROOT
 from benchmarks.held_out import WRITERS
 from benchmarks.reading.robustness import MEAN, measure_robustness
 from benchmarks.results import write_rows
-from benchmarks.training.variants import VARIANTS, WeightAverage
+from benchmarks.training.variants import VARIANTS, WeightAverage, read_committee
 from digits.data.dataset import LabelledImages, read_labelled_images
 from digits.data.files import replace_file
 from digits.data.images import make_batch
@@ -74,7 +74,10 @@ def train_fold(name: str, fold: int, epochs: int) -> None:
     network = variant.build()
     average = WeightAverage()
     checkpoint = PREDICTIONS / f"{name} {fold}.weights.h5"
-    variant.fit(network, training, config, checkpoint, resume=False, verbose=2, callbacks=[average])
+    fit = variant.fit
+    if variant.is_taught:
+        fit = partial(fit, answers=read_committee(digits.sha256)[folds != fold])
+    fit(network, training, config, checkpoint, resume=False, verbose=2, callbacks=[average])
     save(name, fold, network, scored)
     average.apply(select_logits(network))
     recompute_statistics(network, training, config)

@@ -3,7 +3,7 @@
 None of it is part of `make run_train`; each is a line of the tables in docs/model-card.md and benchmarks/README.md.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,13 +13,16 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
+from benchmarks import ROOT
 from digits.data.dataset import LabelledImages
 from digits.data.images import BATCH_SHAPE, NUM_CLASSES
+from digits.errors import DatasetError
 from digits.networks.classifier import (
     LOGITS_NAME,
     add_convolution,
     add_residual_block,
     build_network,
+    select_logits,
     subtract_surroundings,
 )
 from digits.synthesis.other_hands import OtherHands
@@ -36,7 +39,9 @@ from digits.training.classifier import (
 )
 from digits.training.settings import make_optimizer
 
+COMMITTEE = ROOT / "benchmarks/training/committee.npz"
 _PEER_SHARE = 0.5
+_TEACHER_SHARE = 0.7
 
 
 def build_stages(*stages: tuple[int, ...], dropout: float = 0.0, averages: bool = False) -> keras.Model:
@@ -79,6 +84,64 @@ def fit_beside_peer(
         make_batches(training, config),
         epochs=config.epochs,
         steps_per_epoch=steps_per_epoch,
+        shuffle=False,
+        verbose=verbose,
+    )
+    recompute_statistics(network, digits, config)
+    history: History = fitted.history
+    return history
+
+
+def read_committee(sha256: str) -> NDArray[np.float32]:
+    """Return what the committee of committee.py says of each training digit, float32 `(n, 10)`, rows sum to 1.
+
+    Args:
+        sha256: Of the digits' file.
+
+    Raises:
+        DatasetError: If the answers are on other digits.
+    """
+    with np.load(COMMITTEE, allow_pickle=False) as kept:
+        if str(kept["sha256"]) != sha256:
+            raise DatasetError(f"{COMMITTEE}: expected answers on the digits of {sha256}, received others.")
+        probabilities = kept["probabilities"].astype(np.float32)
+    normalised: NDArray[np.float32] = probabilities / probabilities.sum(axis=1, keepdims=True)
+    return normalised
+
+
+def fit_on_targets(
+    network: keras.Model,
+    digits: LabelledImages,
+    config: TrainingConfig,
+    checkpoint: Path,
+    resume: bool,
+    verbose: int,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    *,
+    answers: NDArray[np.float32],
+) -> History:
+    """Train the network partly on the labels and partly on a teacher's answers to the same digits.
+
+    Takes what `fit_network` takes, but writes no checkpoint and resumes nothing; and `answers`, the teacher's
+    probabilities, float32 `(len(digits), 10)`. Digits that are drawn beside the training digits have their labels alone.
+    """
+    del checkpoint, resume
+    training = add_variants(digits, config)
+    steps_per_epoch = len(training) // config.batch_size
+    targets = np.eye(NUM_CLASSES, dtype=np.float32)[training.labels]
+    targets[: len(digits)] += _TEACHER_SHARE * (answers - targets[: len(digits)])
+    logits = select_logits(network)
+    logits.compile(
+        optimizer=make_optimizer(config, config.epochs * steps_per_epoch),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+    )
+    # Batches give whatever stands beside an image, here a row of probabilities in place of a label.
+    taught = LabelledImages(training.images, targets, digits.sha256)  # type: ignore[arg-type]
+    fitted = logits.fit(
+        make_batches(taught, config),
+        epochs=config.epochs,
+        steps_per_epoch=steps_per_epoch,
+        callbacks=list(callbacks),
         shuffle=False,
         verbose=verbose,
     )
@@ -152,11 +215,13 @@ class Variant:
         config: Its settings.
         build: Its network, untrained.
         fit: As `fit_network`.
+        is_taught: Whether `fit` takes `answers`, those of a committee.
     """
 
     config: TrainingConfig
     build: Callable[[], keras.Model] = build_network
     fit: Callable[..., History] = fit_network
+    is_taught: bool = False
 
 
 DEFAULT = TrainingConfig()
@@ -186,5 +251,6 @@ VARIANTS = {
     "three stages, 32-64-128": Variant(DEFAULT, partial(build_stages, (32,), (64,), (128,))),
     "twice as wide": Variant(DEFAULT, partial(build_stages, (64,), (128, 128))),
     "average pooling": Variant(DEFAULT, partial(build_stages, (32,), (64, 64), averages=True)),
+    "taught by a committee": Variant(DEFAULT, fit=fit_on_targets, is_taught=True),
     "two teach each other": Variant(replace(DEFAULT, temperature=0.98), fit=fit_beside_peer),
 }
