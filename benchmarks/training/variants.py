@@ -123,7 +123,7 @@ def fit_on_targets(
     """Train the network partly on the labels and partly on a teacher's answers to the same digits.
 
     Takes what `fit_network` takes, but writes no checkpoint and resumes nothing; and `answers`, the teacher's
-    probabilities, float32 `(len(digits), 10)`. Digits that are drawn beside the training digits have their labels alone.
+    probabilities, float32 `(len(digits), 10)`. Digits that are drawn have their labels alone.
     """
     del checkpoint, resume
     training = add_variants(digits, config)
