@@ -33,7 +33,7 @@ from benchmarks import ROOT
 from benchmarks.held_out import WRITERS
 from benchmarks.reading.robustness import MEAN, measure_robustness
 from benchmarks.results import write_rows
-from benchmarks.training.variants import VARIANTS, WeightAverage, read_committee
+from benchmarks.training.variants import VARIANTS, WeightAverage, fit_beside_peer, read_committee
 from digits.data.dataset import LabelledImages, read_labelled_images
 from digits.data.files import replace_file
 from digits.data.images import make_batch
@@ -231,7 +231,9 @@ def _list_losses(answers: Answers, labels: NDArray[np.int64]) -> NDArray[np.floa
 def main() -> None:
     """Read the command line and train, or compare what was trained."""
     parser = argparse.ArgumentParser(description="Compare training recipes on folds of writers.")
-    parser.add_argument("--config", nargs="+", choices=VARIANTS, default=[])
+    # Of two networks that teach each other the weights of one cannot be averaged alone.
+    choices = [name for name, variant in VARIANTS.items() if variant.fit is not fit_beside_peer]
+    parser.add_argument("--config", nargs="+", choices=choices, default=[])
     parser.add_argument("--folds", type=int, nargs="+", choices=range(NUM_FOLDS), default=list(range(NUM_FOLDS)))
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--jobs", type=int, default=2, help="trainings at once, each on one thread")
