@@ -76,8 +76,8 @@ def measure_stroke_width(ink: NDArray[np.floating], outline: Outline = "forward"
     """
     if outline == "forward":
         padded = np.pad(ink, 1)
-        slopes = np.hypot(np.diff(padded, axis=-2)[..., 1:], np.diff(padded, axis=-1)[..., 1:, :])
-        length = slopes.sum(axis=(-2, -1))
+        here = padded[..., 1:, 1:]
+        length = np.hypot(here - padded[..., :-1, 1:], here - padded[..., 1:, :-1]).sum(axis=(-2, -1))
     elif outline == "central":
         down, across = np.gradient(ink, axis=(-2, -1))
         length = np.hypot(down, across).sum(axis=(-2, -1))
