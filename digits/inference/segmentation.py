@@ -155,7 +155,7 @@ def _cut_out(ink: Ink, own: Mask, place: int) -> tuple[Ink, Box]:
     kept = _choose_components(boxes, areas, place)
     (left, top), (right, bottom) = boxes[kept, :2].min(axis=0), boxes[kept, 2:].max(axis=0)
     window = np.s_[max(top - 2, 0) : bottom + 2, max(left - 2, 0) : right + 2]
-    chosen = np.isin(labels[window], np.flatnonzero(kept) + 1)
+    chosen = np.append(False, kept)[labels[window]]
     # The soft edge of a stroke lies just outside of the mask.
     digit = np.where(dilate_to_neighbours(chosen) & (chosen | (ink[window] <= STROKE_INK)), ink[window], np.float32(0))
     return digit, (int(left), int(top), int(right - left), int(bottom - top))

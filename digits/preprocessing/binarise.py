@@ -29,6 +29,7 @@ _EDGE_SHARE = (
 _MIN_CONTRAST = 0.1  # The contrast of the faintest ink, such as yellow on white.
 _MIN_CONTRAST_IN_SHADOW = 0.22  # The same where the light is uneven.
 _MIN_CONTRAST_TO_NOISE = 4.0  # Ink stands out from the median of the paper by so many times the paper's own spread.
+_SMOOTHING_REACH = 3  # Pixels: Pillow's blur of radius 1 is three means of three pixels.
 _STROKE_INK = 0.4  # A stroke has more ink than this, of 1; printed lines have less.
 _RULED_SHARE = 0.9  # Rulings cross more than this share of the columns or of the rows.
 _PEN_SHARE = 0.03  # A pen covers more than this share of the dark pixels; less is a speck.
@@ -142,7 +143,7 @@ def _measure_light(drawing: NDArray[np.uint8], stroke_share: float) -> Ink:
     height, width = drawing.shape
     small = Image.fromarray(drawing).resize(_fit(drawing.shape), Image.Resampling.BOX)
     reach = max(1, round(max(small.size) * stroke_share / 2))
-    paper = erode(dilate(np.asarray(small, np.float32), reach), reach)
+    paper = erode(dilate(np.asarray(small), reach), reach).astype(np.float32)
     return np.asarray(Image.fromarray(paper).resize((width, height), Image.Resampling.BILINEAR))
 
 
@@ -161,7 +162,9 @@ def stretch_contrast(contrast: Ink, light: Light) -> Ink:
     """
     levels = (contrast * MAX_PIXEL).astype(np.uint8)
     _, usual, full, threshold = _measure_levels(levels)
-    if full < light.min_contrast or (light.is_photo and _is_noise(levels)):
+    # Smoothing reaches this far, and leaves the paper of a drawing bare.
+    is_bare = usual == 0 and 2 * np.count_nonzero(dilate(levels > 0, _SMOOTHING_REACH)) < levels.size
+    if full < light.min_contrast or (light.is_photo and not is_bare and _is_noise(levels)):
         return np.zeros_like(contrast)
     noise = min(3 * usual, threshold)
     ink = contrast - noise
