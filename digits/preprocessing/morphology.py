@@ -44,7 +44,7 @@ def _spread(values: Values, reach: int, axes: Sequence[int], choose: np.ufunc) -
             step = min(reached + 1, reach - reached)
             spread = _join_neighbours(spread, step, axis, choose)
             reached += step
-    return spread if reach else values.copy()  # type: ignore[return-value]  # NumPy's types do not tell that it stays one.
+    return spread if reach else values.copy()
 
 
 def _join_neighbours(values: NDArray[Any], step: int, axis: int, choose: np.ufunc) -> NDArray[Any]:
