@@ -21,7 +21,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_DRAWING_PIXELS = 16_000_000  # A phone's 12 megapixels fit; decoding so many takes about 130 MB.
 MAX_DRAWING_SIDE = 1024  # Pixels; enough to read a digit that takes a thirtieth of a photo's width.
 
-_STRIP_ROWS = 512
+_STRIP_ROWS = 256
 # What stands in bytes 4 to 12 of a HEIC (ISO/IEC 23008-12), as phones write it.
 _HEIC = tuple(b"ftyp" + kind for kind in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
 _HEIC_HINT = (
