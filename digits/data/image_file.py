@@ -202,7 +202,8 @@ def _reduce(image: Image.Image, mode: str, factor: int) -> NDArray[np.uint8]:
             strip = strip.getchannel("L")
         elif strip.mode.startswith("I;16"):
             strip = Image.fromarray((np.asarray(strip) >> 8).astype(np.uint8))
-        strips.append(np.asarray(strip.convert(mode).reduce(factor)))
+        strip = strip.convert(mode)
+        strips.append(np.asarray(strip.reduce(factor) if factor > 1 else strip))
     return np.concatenate(strips)
 
 
@@ -212,8 +213,8 @@ def _lay_on_paper(premultiplied: NDArray[np.uint8]) -> NDArray[np.uint8]:
     covered = np.minimum(premultiplied[..., 0], opacity)  # Rounding may make the product larger by one.
     opaque = opacity > opacity.max() / 2
     # A light sheet with dark ink and transparent corners has dark pixels, and so is laid on white.
-    luminance = covered[opaque] / opacity[opaque]
-    only_light_ink = opaque.mean() < 2 / 3 and opaque.any() and np.percentile(luminance, 2) > 0.5
+    is_ink = opaque.mean() < 2 / 3 and opaque.any()
+    only_light_ink = is_ink and np.percentile(covered[opaque] / opacity[opaque], 2) > 0.5
     return covered if only_light_ink else covered + (255 - opacity)
 
 

@@ -89,9 +89,9 @@ def load_page_detector(path: Path, num_threads: int = 1, precision: Precision | 
     return PageDetector(*open_artifact(path, num_threads, *shapes, "make train_pages", precision, frees_memory=True))
 
 
-def find_digits(drawing: NDArray[np.uint8], detector: PageDetector) -> FoundDigits:
-    """Find the digits of a drawing, uint8 `(height, width)`, luminance."""
-    found = _keep_surest([_find_at(drawing, side, detector) for side in (_COARSEST, _COARSE, _USUAL)])
+def find_digits(drawing: NDArray[np.uint8], glance: FoundDigits, detector: PageDetector) -> FoundDigits:
+    """Find the digits of a drawing, uint8 `(height, width)`, luminance, at which `glance` has looked."""
+    found = _keep_surest([_find_at(drawing, _COARSEST, detector), glance, _find_at(drawing, _USUAL, detector)])
     longer = max(drawing.shape)
     sure = found.take(np.flatnonzero(found.scores >= SURE))
     is_small = not len(sure) or float(np.median(sure.sizes[:, 1])) * _USUAL / longer < _SMALL
@@ -100,9 +100,14 @@ def find_digits(drawing: NDArray[np.uint8], detector: PageDetector) -> FoundDigi
     return found
 
 
-def glance(drawing: NDArray[np.uint8], detector: PageDetector) -> float:
+def glance(drawing: NDArray[np.uint8], detector: PageDetector) -> FoundDigits:
+    """Look once at a drawing, uint8 `(height, width)`, luminance; the digits found may overlap."""
+    return _find_at(drawing, _COARSE, detector)
+
+
+def weigh_glance(seen: FoundDigits) -> float:
     """Return how much a drawing looks like a page of digits: the sum of their scores times their labels' certainty."""
-    found = _keep_surest([_find_at(drawing, _COARSE, detector)])
+    found = _keep_surest([seen])
     return float(found.scores @ found.probabilities.max(axis=1))
 
 

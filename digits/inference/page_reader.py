@@ -24,6 +24,7 @@ from digits.inference.page_detector import (
     glance,
     measure_ink,
     resize,
+    weigh_glance,
 )
 from digits.inference.page_lines import group_lines
 from digits.inference.segmentation import Box
@@ -119,15 +120,17 @@ def read_page(drawing: NDArray[np.uint8], reader: PageReader) -> PageReading:
         drawing: uint8 `(height, width)`, luminance, dark ink on light paper or the reverse.
         reader: The networks.
     """
-    page = _read_upright(drawing, reader)
+    seen = glance(drawing, reader.detector)
+    page = _read_upright(drawing, seen, reader)
     if page.reason in ("blank", "too_small") or (page.lines and all(line.agreement >= _CERTAIN for line in page.lines)):
         return page
     # The picture may lie on its side, or stand on its head.
-    glances = [glance(np.rot90(drawing, turns), reader.detector) for turns in range(4)]
-    turns = int(np.argmax(glances))
-    if glances[turns] < max(_MORE * glances[0], _LEAST_GLANCE):
+    glances = [seen, *(glance(np.rot90(drawing, turns), reader.detector) for turns in (1, 2, 3))]
+    weights = [weigh_glance(one) for one in glances]
+    turns = int(np.argmax(weights))
+    if weights[turns] < max(_MORE * weights[0], _LEAST_GLANCE):
         return page
-    turned = _read_upright(np.ascontiguousarray(np.rot90(drawing, turns)), reader)
+    turned = _read_upright(np.ascontiguousarray(np.rot90(drawing, turns)), glances[turns], reader)
     if _sum_agreement(turned) <= _CLEARLY * _sum_agreement(page):
         return page
     lines = [_turn_back(line, turns, drawing.shape) for line in turned.lines]
@@ -138,8 +141,8 @@ def _sum_agreement(page: PageReading) -> float:
     return sum(line.agreement * len(line.digits) for line in page.lines)
 
 
-def _read_upright(drawing: NDArray[np.uint8], reader: PageReader) -> PageReading:
-    found = find_digits(drawing, reader.detector)
+def _read_upright(drawing: NDArray[np.uint8], seen: FoundDigits, reader: PageReader) -> PageReading:
+    found = find_digits(drawing, seen, reader.detector)
     grouped = [found.take(np.array(line)) for line in group_lines(found)]
     large = [line for line in grouped if float(np.median(line.sizes[:, 1])) >= _TOO_SMALL]
     sure = [line for line in large if float(line.scores.mean()) >= SURE]

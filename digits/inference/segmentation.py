@@ -63,8 +63,8 @@ def _segment(ink: Ink, mask: Mask, places: NDArray[np.intp]) -> list[tuple[Ink, 
 
 def _find_runs(is_inked: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the first column of each run of columns with ink, and the one behind its last."""
-    steps = np.diff(np.pad(is_inked, 1).astype(np.int8))
-    return np.flatnonzero(steps > 0), np.flatnonzero(steps < 0)
+    edges = np.flatnonzero(np.diff(is_inked, prepend=False, append=False))
+    return edges[::2], edges[1::2]
 
 
 def find_paths(mask: Mask, places: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -79,11 +79,17 @@ def find_paths(mask: Mask, places: NDArray[np.intp]) -> NDArray[np.intp]:
     """
     if len(places) < 2:
         return np.zeros((0, len(mask)), np.intp)
-    price = np.where(mask, 1.0, _HOLE_COST * find_holes(mask))
-    down = _accumulate(price)
-    up = _accumulate(price[::-1])[::-1]
-    totals = (down + up - price)[len(mask) // 2]
-    height = int(mask.any(axis=1).sum())
+    is_inked = mask.any(axis=1)
+    # Paths are found from the middle row on, upwards and downwards. Where no ink is left, they go straight on.
+    middle = len(mask) // 2
+    rows = [middle, *np.flatnonzero(is_inked).tolist()]
+    top, bottom = min(rows), max(rows) + 1
+    inked = mask[top:bottom]
+    price = np.where(inked, 1.0, _HOLE_COST * find_holes(inked))
+    down = _accumulate(price[: middle - top + 1])
+    up = _accumulate(price[middle - top :][::-1])
+    totals = down[-1] + up[-1] - price[middle - top]
+    height = int(is_inked.sum())
     chosen = []
     for left, right in zip(places[:-1].tolist(), places[1:].tolist(), strict=True):
         # Two digits may have the same column, and it may be the last one.
@@ -94,7 +100,9 @@ def find_paths(mask: Mask, places: NDArray[np.intp]) -> NDArray[np.intp]:
         # Of paths with the same cost take the one in the middle.
         cheapest = np.flatnonzero(between <= between.min() + _AS_CHEAP)
         chosen.append(first + int(cheapest[len(cheapest) // 2]))
-    return _trace(down, up, np.array(chosen, np.intp))
+    columns = np.array(chosen, np.intp)
+    above, below = _trace(down, columns), _trace(up, columns)
+    return np.pad(np.hstack([above, below[:, -2::-1]]), ((0, 0), (top, len(mask) - bottom)), "edge")
 
 
 def find_holes(mask: Mask) -> Mask:
@@ -117,28 +125,24 @@ def _accumulate(price: NDArray[np.float64]) -> NDArray[np.float64]:
     total = price.copy()
     for row in range(1, len(price)):
         above = total[row - 1]
-        best = above.copy()
-        np.minimum(best[1:], above[:-1] + _SIDE_STEP_COST, out=best[1:])
-        np.minimum(best[:-1], above[1:] + _SIDE_STEP_COST, out=best[:-1])
+        best, aside = above.copy(), above + _SIDE_STEP_COST
+        np.minimum(best[1:], aside[:-1], out=best[1:])
+        np.minimum(best[:-1], aside[1:], out=best[:-1])
         total[row] += best
     return total
 
 
-def _trace(down: NDArray[np.float64], up: NDArray[np.float64], columns: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Follow the cheapest path through each column of the middle row, to the top and to the bottom."""
-    height, width = down.shape
-    paths = np.empty((len(columns), height), np.intp)
-    middle = height // 2
-    paths[:, middle] = columns
+def _trace(total: NDArray[np.float64], columns: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the column in each row of the cheapest path to each column of the last row, int `(n, height)`."""
     steps = np.array([0, -1, 1])
-    for total, rows in ((down, range(middle - 1, -1, -1)), (up, range(middle + 1, height))):
-        at = columns
-        for row in rows:
-            next_columns = at[:, None] + steps
-            cost = total[row][next_columns.clip(0, width - 1)] + np.where(steps == 0, 0, _SIDE_STEP_COST)
-            cost[(next_columns < 0) | (next_columns >= width)] = np.inf
-            at = next_columns[np.arange(len(at)), cost.argmin(axis=1)]
-            paths[:, row] = at
+    costs = np.array([0, _SIDE_STEP_COST, _SIDE_STEP_COST])
+    # No path leaves the picture.
+    framed = np.pad(total, ((0, 0), (1, 1)), constant_values=np.inf)
+    paths = np.empty((len(columns), len(total)), np.intp)
+    paths[:, -1] = at = columns
+    for row in range(len(total) - 2, -1, -1):
+        cost = framed[row][at[:, None] + (steps + 1)] + costs
+        paths[:, row] = at = at + steps[cost.argmin(axis=1)]
     return paths
 
 
@@ -151,7 +155,7 @@ def _cut_out(ink: Ink, own: Mask, place: int) -> tuple[Ink, Box]:
     kept = _choose_components(boxes, areas, place)
     (left, top), (right, bottom) = boxes[kept, :2].min(axis=0), boxes[kept, 2:].max(axis=0)
     window = np.s_[max(top - 2, 0) : bottom + 2, max(left - 2, 0) : right + 2]
-    chosen = np.isin(labels[window], np.flatnonzero(kept) + 1)
+    chosen = np.append(False, kept)[labels[window]]
     # The soft edge of a stroke lies just outside of the mask.
     digit = np.where(dilate_to_neighbours(chosen) & (chosen | (ink[window] <= STROKE_INK)), ink[window], np.float32(0))
     return digit, (int(left), int(top), int(right - left), int(bottom - top))

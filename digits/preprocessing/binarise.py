@@ -10,7 +10,7 @@ from digits.data.images import MAX_PIXEL
 from digits.preprocessing.components import label_components
 from digits.preprocessing.morphology import dilate, erode
 from digits.preprocessing.printed_lines import find_printed
-from digits.preprocessing.threshold import count_levels, find_level, find_threshold
+from digits.preprocessing.threshold import count_levels, find_level, find_levels, find_threshold
 
 Ink = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -29,6 +29,7 @@ _EDGE_SHARE = (
 _MIN_CONTRAST = 0.1  # The contrast of the faintest ink, such as yellow on white.
 _MIN_CONTRAST_IN_SHADOW = 0.22  # The same where the light is uneven.
 _MIN_CONTRAST_TO_NOISE = 4.0  # Ink stands out from the median of the paper by so many times the paper's own spread.
+_SMOOTHING_REACH = 3  # Pixels: Pillow's blur of radius 1 is three means of three pixels.
 _STROKE_INK = 0.4  # A stroke has more ink than this, of 1; printed lines have less.
 _RULED_SHARE = 0.9  # Rulings cross more than this share of the columns or of the rows.
 _PEN_SHARE = 0.03  # A pen covers more than this share of the dark pixels; less is a speck.
@@ -70,34 +71,42 @@ def measure_contrast(drawing: NDArray[np.uint8]) -> tuple[Ink, Light]:
     Returns:
         float32 `(height, width)` in [0, 1], a share of the paper's brightness; and how the drawing was taken.
     """
-    drawing = _fill_outline(drawing)
-    border = count_levels(np.concatenate(_list_sides(drawing)))
+    drawing, counts = _fill_outline(drawing)
+    darkest, paper, lightest = find_levels(count_levels(np.concatenate(_list_sides(drawing))), 0.2, 0.5, 0.8)
     # So few pixels are no photo: if their border varies, a digit touches it.
     is_photo = max(drawing.shape) > _LIGHT_SIDE
-    is_even = not is_photo or find_level(border, 0.8) - find_level(border, 0.2) <= _EVEN_LEVELS
-    if _is_lighter_than(find_level(border, 0.5), drawing) if is_even else _is_ink_light(drawing):
+    is_even = not is_photo or lightest - darkest <= _EVEN_LEVELS
+    if _is_lighter_than(paper, counts) if is_even else _is_ink_light(drawing):
         drawing = MAX_PIXEL - drawing
     stroke_share, min_contrast = (
         (_STROKE_SHARE, _MIN_CONTRAST) if is_even else (_STROKE_SHARE_IN_SHADOW, _MIN_CONTRAST_IN_SHADOW)
     )
     # Both are at least 1: a drawing that is black all over has no ink, and nothing is divided by 0.
-    contrast = 1 - np.maximum(drawing, 1) / np.maximum(_measure_light(drawing, stroke_share), 1)
-    return contrast.clip(0, 1), Light(is_photo, min_contrast)
+    brightness = np.maximum(drawing, 1) / np.maximum(_measure_light(drawing, stroke_share), 1)
+    contrast = np.subtract(1, brightness, out=brightness)
+    return contrast.clip(0, 1, out=contrast), Light(is_photo, min_contrast)
 
 
-def _fill_outline(drawing: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Put paper in place of an outline along the picture's edge, such as the sides of a cell or a window's border."""
-    median = find_level(count_levels(drawing), 0.5)
+def _fill_outline(drawing: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
+    """Put paper in place of an outline along the picture's edge, such as the sides of a cell or a window's border.
+
+    Returns:
+        The picture, and the counts of its levels.
+    """
+    counts = count_levels(drawing)
+    median = find_level(counts, 0.5)
     height, width = drawing.shape
     most = min(max(1, round(_OUTLINE_SHARE * max(height, width))), (min(height, width) - 1) // 2)
     for width_outside in range(most + 1):
         inside = drawing[width_outside : height - width_outside, width_outside : width - width_outside]
-        sides = np.array([count_levels(side) for side in _list_sides(inside)])
-        if not all(_is_outline(side, median) for side in sides):
+        sides = _list_sides(inside)
+        if not all(_is_outline(count_levels(side), median) for side in sides):
             break
     # If the inside differs from the median, the outline is the paper around a large digit, and stays.
-    is_paper_inside = abs(find_level(sides.sum(axis=0), 0.5) - median) <= _EVEN_LEVELS
-    return np.pad(inside, width_outside, "edge") if width_outside and is_paper_inside else drawing
+    if not width_outside or abs(find_level(count_levels(np.concatenate(sides)), 0.5) - median) > _EVEN_LEVELS:
+        return drawing, counts
+    filled = np.pad(inside, width_outside, "edge")
+    return filled, count_levels(filled)
 
 
 def _list_sides(drawing: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
@@ -106,14 +115,14 @@ def _list_sides(drawing: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
 
 
 def _is_outline(counts: NDArray[np.intp], median: int) -> bool:
-    is_even = find_level(counts, 0.9) - find_level(counts, 0.1) <= _EVEN_LEVELS
-    return is_even and abs(find_level(counts, 0.5) - median) > _OUTLINE_LEVELS
+    darkest, usual, lightest = find_levels(counts, 0.1, 0.5, 0.9)
+    return lightest - darkest <= _EVEN_LEVELS and abs(usual - median) > _OUTLINE_LEVELS
 
 
-def _is_lighter_than(paper: int, drawing: NDArray[np.uint8]) -> bool:
+def _is_lighter_than(paper: int, counts: NDArray[np.intp]) -> bool:
     """Whether the ink is lighter than paper: its extremes tell, or where both are near, the skewness of all levels."""
-    counts = count_levels(drawing)
-    lighter, darker = find_level(counts, 0.99) - paper, paper - find_level(counts, 0.01)
+    darkest, lightest = find_levels(counts, 0.01, 0.99)
+    lighter, darker = lightest - paper, paper - darkest
     if max(lighter, darker) > _EVEN_LEVELS:
         return lighter > darker
     return float(counts @ (np.arange(len(counts)) - paper) ** 3.0) > 0
@@ -134,7 +143,7 @@ def _measure_light(drawing: NDArray[np.uint8], stroke_share: float) -> Ink:
     height, width = drawing.shape
     small = Image.fromarray(drawing).resize(_fit(drawing.shape), Image.Resampling.BOX)
     reach = max(1, round(max(small.size) * stroke_share / 2))
-    paper = erode(dilate(np.asarray(small, np.float32), reach), reach)
+    paper = erode(dilate(np.asarray(small), reach), reach).astype(np.float32)
     return np.asarray(Image.fromarray(paper).resize((width, height), Image.Resampling.BILINEAR))
 
 
@@ -151,15 +160,23 @@ def stretch_contrast(contrast: Ink, light: Light) -> Ink:
         contrast: float32 `(height, width)` in [0, 1].
         light: How the drawing was taken.
     """
-    levels = Image.fromarray((contrast * MAX_PIXEL).astype(np.uint8))
-    _, usual, full, threshold = _measure_levels(np.asarray(levels))
-    # Smoothing takes more from noise and fine patterns than from strokes.
-    faintest, smooth_usual, smooth_full, _ = _measure_levels(np.asarray(levels.filter(ImageFilter.GaussianBlur(1))))
-    is_noise = smooth_full - smooth_usual < _MIN_CONTRAST_TO_NOISE * (smooth_usual - faintest)
-    if full < light.min_contrast or (light.is_photo and is_noise):
+    levels = (contrast * MAX_PIXEL).astype(np.uint8)
+    _, usual, full, threshold = _measure_levels(levels)
+    # Smoothing reaches this far, and leaves the paper of a drawing bare.
+    is_bare = usual == 0 and 2 * np.count_nonzero(dilate(levels > 0, _SMOOTHING_REACH)) < levels.size
+    if full < light.min_contrast or (light.is_photo and not is_bare and _is_noise(levels)):
         return np.zeros_like(contrast)
     noise = min(3 * usual, threshold)
-    return ((contrast - noise) / max(full - noise, 1 / MAX_PIXEL)).clip(0, 1)
+    ink = contrast - noise
+    ink /= max(full - noise, 1 / MAX_PIXEL)
+    return ink.clip(0, 1, out=ink)
+
+
+def _is_noise(levels: NDArray[np.uint8]) -> bool:
+    """Whether no stroke stands out. Smoothing takes more from noise and fine patterns than from strokes."""
+    smooth = Image.fromarray(levels).filter(ImageFilter.GaussianBlur(1))
+    faintest, usual, full, _ = _measure_levels(np.asarray(smooth))
+    return full - usual < _MIN_CONTRAST_TO_NOISE * (usual - faintest)
 
 
 def _measure_levels(levels: NDArray[np.uint8]) -> tuple[float, float, float, float]:
@@ -172,8 +189,9 @@ def _measure_levels(levels: NDArray[np.uint8]) -> tuple[float, float, float, flo
     if is_faint and pen.sum() > _PEN_SHARE * strokes.sum() and _is_ruled(levels > threshold, levels > pen_threshold):
         paper, strokes, threshold = paper + printed, pen, pen_threshold
     # The median and not the deviation, because the soft edges of strokes lie below the threshold, too.
-    found = find_level(paper, 0.1), find_level(paper, 0.5), find_level(strokes, 0.9), threshold
-    return found[0] / MAX_PIXEL, found[1] / MAX_PIXEL, found[2] / MAX_PIXEL, found[3] / MAX_PIXEL
+    faintest, usual = find_levels(paper, 0.1, 0.5)
+    full = find_level(strokes, 0.9)
+    return faintest / MAX_PIXEL, usual / MAX_PIXEL, full / MAX_PIXEL, threshold / MAX_PIXEL
 
 
 def _is_ruled(inked: Mask, pen: Mask) -> bool:

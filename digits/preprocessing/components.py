@@ -22,15 +22,15 @@ def label_components(mask: Mask, joins_corners: bool = True) -> tuple[Labels, in
     """
     height, width = mask.shape
     stride = width + 2  # Two columns of paper between rows, so that no run reaches into the next.
-    flat = np.zeros(height * stride + 1, np.int8)
+    flat = np.zeros(height * stride + 1, bool)
     flat[:-1].reshape(height, stride)[:, 1:-1] = mask
-    edges = np.diff(flat)
-    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    edges = np.flatnonzero(flat[1:] != flat[:-1])
+    starts, ends = edges[::2], edges[1::2]
     roots = _join(len(starts), *_find_touching(starts, ends, stride, joins_corners))
-    unique, numbers = np.unique(roots, return_inverse=True)
+    is_first = roots == np.arange(len(roots))
     labels = np.zeros(mask.shape, np.int32)
-    labels[mask] = np.repeat(numbers + 1, ends - starts)
-    return labels, len(unique)
+    labels[mask] = np.repeat(is_first.cumsum()[roots], ends - starts)
+    return labels, int(is_first.sum())
 
 
 def measure_components(labels: Labels, count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

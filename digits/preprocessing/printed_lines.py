@@ -29,6 +29,8 @@ def find_printed(labels: Labels, is_written: Mask, has_frames: bool = True) -> l
     level = [piece for piece in _list_crossing(labels) if _measure_extent(labels == piece) < _LINE_SHARE * height]
     upright = [piece for piece in _list_crossing(turned) if _measure_extent(turned == piece) < _MARGIN_SHARE * height]
     frames = _find_frames(labels, is_written) if has_frames else []
+    if not upright:
+        return level + frames
     # A 1 spans a picture that is cut close to its digits, and so do the others; only beside lower ink is it a line.
     rest = is_written.copy()
     rest[level + upright + frames] = False
@@ -51,8 +53,10 @@ def mark_frames(mask: Mask) -> Mask:
 
 def _find_frames(labels: Labels, is_written: Mask) -> list[int]:
     """Return the components with four straight sides and ink inside."""
+    frames: list[int] = []
+    if len(is_written) < 3:  # One component has no other ink inside.
+        return frames
     boxes, _ = measure_components(labels, len(is_written) - 1)
-    frames = []
     for piece in np.flatnonzero(is_written).tolist():
         left, top, right, bottom = boxes[piece - 1].tolist()
         inside = labels[top:bottom, left:right]
@@ -73,7 +77,7 @@ def _measure_sides(mask: Mask) -> list[float]:
 
 def _list_crossing(labels: Labels) -> list[int]:
     """Return the components that reach from the left edge to the right edge."""
-    return [int(piece) for piece in np.intersect1d(labels[:, 0], labels[:, -1]) if piece]
+    return sorted({*labels[:, 0].tolist()} & {*labels[:, -1].tolist()} - {0})
 
 
 def _measure_extent(mask: Mask) -> int:

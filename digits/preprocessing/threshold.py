@@ -13,8 +13,14 @@ def count_levels(values: NDArray[np.uint8]) -> NDArray[np.intp]:
 
 def find_level(counts: NDArray[np.intp], share: float) -> int:
     """Return the smallest level at or below which this share of the values lies."""
+    return find_levels(counts, share)[0]
+
+
+def find_levels(counts: NDArray[np.intp], *shares: float) -> list[int]:
+    """Return `find_level` of each share."""
     below = counts.cumsum()
-    return int(np.searchsorted(below, share * below[-1]))
+    levels: list[int] = below.searchsorted(np.array(shares) * below[-1]).tolist()
+    return levels
 
 
 def find_threshold(counts: NDArray[np.intp]) -> int:
