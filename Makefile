@@ -19,7 +19,7 @@ IMAGE ?= digit_recognizer:v1
 OVERLAY ?= production
 export PORT IMAGE COMPONENTS CANARY_IMAGE CERTIFICATE CLIENTS
 
-HELD_OUT_WRITERS := $(and $(filter data/train.csv.gz,$(DATA)),$(wildcard $(WRITERS)),--hold-out-writers '$(WRITERS)')
+HELD_OUT_WRITERS := $(if $(filter-out data/train.csv.gz,$(DATA)),,$(if $(wildcard $(WRITERS)),--hold-out-writers '$(WRITERS)'))
 
 # Hides TensorFlow's C++ notes, such as a GPU driver that it does not find; what fails still raises in Python.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -79,9 +79,9 @@ fast_train: $(READY) ## Train for a minute or two into models/fast.h5, to see it
 
 .PHONY: validate
 validate: $(READY) ## Train on 50,000 of the training digits and score the other 10,000, for choosing settings (WRITERS=writers.npz)
-	@echo '$(if $(HELD_OUT_WRITERS),Scored are writers who wrote none of the digits that train.,No file of writers for \
-	    this DATA: scored is a random sixth, whose writers wrote digits that train as well.)'
-	$(PYTHON) train.py --data '$(DATA)' $(or $(HELD_OUT_WRITERS),--hold-out) --output models/validation.h5 $(ARGS)
+	@echo '$(if $(HELD_OUT_WRITERS),Scores digits of writers who wrote none of the training digits.,Without a file of \
+	    writers for this DATA, scores a random sixth; its writers wrote training digits as well.)'
+	$(PYTHON) train.py --data '$(DATA)' $(if $(findstring --hold-out,$(ARGS)),,$(or $(HELD_OUT_WRITERS),--hold-out)) --output models/validation.h5 $(ARGS)
 
 .PHONY: model_card
 model_card: $(READY) ## Make the tables and pictures of docs/model-card.md from the model and the benchmarks' files

@@ -2,7 +2,7 @@
 
 The classifier is trained on all training digits, augmented, with one schedule and a fixed seed. Then a second, small
 network, the rejector, learns to tell digits from everything else. The test digits are scored once, at the end. Every
-setting was chosen with `--hold-out`, on training digits. With `--from` a trained network learns more digits.
+setting was chosen on training digits that were held out. With `--from` a trained network learns more digits.
 """
 
 import argparse

@@ -129,7 +129,10 @@ WORDINGS = {
         "Received {num} digits with {counts} of the labels 0-9, expected enough of each to hold out {share}; "
         "use a larger file, or name a separate test file."
     ),
-    "writers_unreadable": "{path}: expected an .npz with `writers`, {num} integers; received {received}.",
+    "writers_unreadable": (
+        "{path}: expected an .npz with `writers`, {num} integers from 0 to 65535; received {received}."
+    ),
+    "too_few_of_every_label": "Received {num} digits, expected 6 or more of a label, one for each fold.",
     "too_few_writers": "Received digits by {num} writers, expected 6 or more, one for each fold.",
     "output_is_a_folder": "Received --output {path}, a folder; expected the .h5 to write.",
     # digits.training: people's own digits

@@ -9,6 +9,7 @@ Usage:
 """
 
 import argparse
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from benchmarks import ROOT
-from benchmarks.held_out import hold_out_for_choosing
+from benchmarks.held_out import BY_WRITER, hold_out_for_choosing
 from benchmarks.networks import SHIPPED
 from benchmarks.reading.corruptions import CORRUPTIONS, corrupt
 from benchmarks.results import write_rows
@@ -107,11 +108,11 @@ def list_rows(measured: dict[str, float], model: str, scored: str, num_digits: i
     ]
 
 
-def load(held_out: bool) -> LabelledImages:
-    """Return the digits to measure on."""
+def load(held_out: bool) -> tuple[LabelledImages, str]:
+    """Return the digits to measure on, and what they are."""
     if held_out:
-        return hold_out_for_choosing(read_labelled_images(ROOT / "data" / "train.csv.gz"))[1]
-    return read_labelled_images(ROOT / "data" / "test.csv.gz")
+        return hold_out_for_choosing(read_labelled_images(ROOT / "data" / "train.csv.gz"))[1:]
+    return read_labelled_images(ROOT / "data" / "test.csv.gz"), "test"
 
 
 def main() -> None:
@@ -121,9 +122,14 @@ def main() -> None:
     parser.add_argument("--held-out", action="store_true", help="10,000 held-out training digits; writes nothing")
     arguments = parser.parse_args()
     classifier = load_classifier(arguments.model, precision="fp32")
-    digits = load(arguments.held_out)
+    digits, scored = load(arguments.held_out)
+    known_by = "by writers held out" if scored == BY_WRITER else "held out of"
+    if arguments.held_out and known_by not in classifier.artifact.provenance["scored_on"]["what"]:
+        sys.exit(
+            f"error: {arguments.model} did not hold these digits out, so it knows them; make it by `make validate`."
+        )
     measured = measure_robustness(classifier.predict, digits.images, digits.labels)
-    rows = list_rows(measured, classifier.artifact.version, "held-out" if arguments.held_out else "test", len(digits))
+    rows = list_rows(measured, classifier.artifact.version, scored, len(digits))
     if not arguments.held_out:
         write_rows(RESULTS, rows)
     print(f"{len(digits):,} {rows[0]['scored']} digits, model {rows[0]['model']}")

@@ -6,7 +6,7 @@ the variant `taught by a committee` learns beside the labels (Hinton, Vinyals an
 label_issues.py looks for wrong labels.
 
 The folds keep a digit's writer from its own teachers. But the teachers of the digits of five folds have learnt the
-labels of the sixth. So a taught network that is scored on that fold has heard a little of it.
+labels of the sixth. So a taught network that is scored on that fold has learnt a little of its labels.
 """
 
 from collections.abc import Sequence

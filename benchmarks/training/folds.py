@@ -61,6 +61,7 @@ def load() -> tuple[LabelledImages, NDArray[np.uint16], NDArray[np.int64]]:
 
 def train_fold(name: str, fold: int, epochs: int) -> None:
     """Train a recipe without a fold and keep what its networks say of that fold, with and without averaged weights."""
+    kept_as = name_kept(name, epochs)
     # Two trainings on a thread each take less time than one after the other on two.
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -73,16 +74,21 @@ def train_fold(name: str, fold: int, epochs: int) -> None:
     keras.utils.set_random_seed(config.seed)
     network = variant.build()
     average = WeightAverage()
-    checkpoint = PREDICTIONS / f"{name} {fold}.weights.h5"
+    checkpoint = PREDICTIONS / f"{kept_as} {fold}.weights.h5"
     fit = variant.fit
     if variant.is_taught:
         fit = partial(fit, answers=read_committee(digits.sha256)[folds != fold])
     fit(network, training, config, checkpoint, resume=False, verbose=2, callbacks=[average])
-    save(name, fold, network, scored)
+    save(kept_as, fold, network, scored)
     average.apply(select_logits(network))
     recompute_statistics(network, training, config)
-    save(name + AVERAGED, fold, network, scored)
+    save(kept_as + AVERAGED, fold, network, scored)
     checkpoint.unlink(missing_ok=True)
+
+
+def name_kept(name: str, epochs: int) -> str:
+    """Return the name under which a recipe's answers are kept; it says how long it was trained if that is unusual."""
+    return name if epochs == EPOCHS else f"{name}, {epochs} epochs"
 
 
 def train_alone(name: str, fold: int, epochs: int) -> None:
@@ -247,7 +253,7 @@ def main() -> None:
     wanted = [
         (name, fold)
         for name, fold in product(arguments.config, arguments.folds)
-        if not locate(name + AVERAGED, fold).exists()
+        if not locate(name_kept(name, arguments.epochs) + AVERAGED, fold).exists()
     ]
     if len(wanted) == 1:
         train_fold(*wanted[0], arguments.epochs)
@@ -258,6 +264,9 @@ def main() -> None:
         kept = {path.stem.rpartition(" ")[0] for path in PREDICTIONS.glob("*.npz")}
         first = [name + suffix for name in VARIANTS for suffix in ("", AVERAGED)]
         names = [name for name in first if name in kept] + sorted(kept - set(first))
+        names = [name for name in names if set(list_folds(name)) & set(list_folds(BASELINE))]
+        if not names:
+            sys.exit(f"error: reports/folds has no answers of `{BASELINE}` to compare with; train it with --config.")
         rows = compare(names)
         write_rows(RESULTS, rows)
         for row in rows:

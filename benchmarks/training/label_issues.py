@@ -1,8 +1,8 @@
 """List training digits whose label is likely wrong: `python -m benchmarks.training.label_issues`.
 
 The committee of committee.npz read each digit with networks that met none of its writers. A digit is listed where the
-committee gives its label less than 5 %. `confident_learning` says whether cleanlab's confident learning (Northcutt,
-Jiang and Chuang, arXiv 1911.00068) prunes it. Needs `pip install -r
+committee gives its label less than 5 %, or where cleanlab's confident learning (Northcutt, Jiang and Chuang, arXiv
+1911.00068) prunes it; `confident_learning` says so. `row` counts from 0. Needs `pip install -r
 benchmarks/training/requirements-labels.txt`. Writes label_issues.csv here, and a sheet of the digits for the card.
 """
 
@@ -20,7 +20,7 @@ from digits.data.images import MAX_PIXEL, SIZE
 RESULTS = ROOT / "benchmarks/training/label_issues.csv"
 SHEET = ROOT / "docs/model-card/label_issues.png"
 LARGEST_PROBABILITY = 0.05
-_ZOOM, _COLUMNS, _CAPTION = 2, 12, 14  # The sheet: pixels of a pixel, digits in a row, pixels of a caption's height.
+_ZOOM, _COLUMNS, _CAPTION = 2, 12, 14  # The sheet: enlargement, digits in a row, a caption's height in pixels.
 
 
 def draw_sheet(images: NDArray[np.uint8], captions: list[str]) -> Image.Image:

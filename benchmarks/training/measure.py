@@ -7,10 +7,10 @@ Usage:
     python -m benchmarks.training.measure --config "affine only" --epochs 8 --seeds 0 1 2
     python -m benchmarks.training.measure --model models/digits.h5
 
-Settings are chosen by benchmarks.training.folds, and on `held-out writers` lines: 50,000 of the training digits train,
-the other 10,000 are scored, always the same ones, by writers of their own. Without ../shared/writers.npz they are drawn
-by row, and the lines are named `held-out`, as those before December 2026 are. `test` lines train on all 60,000 and are
-for the final table only. So are `kaggle` lines: MNIST's 70,000 digits, split once in the sizes of Kaggle's
+Settings are chosen by benchmarks.training.folds, and on `held-out writers` lines: about 50,000 of the training digits
+train, the others are scored, always the same ones, by writers of their own. Without ../shared/writers.npz they are
+drawn by row, and the lines are named `held-out`, as those before December 2026 are. `test` lines train on all 60,000
+and are for the final table only. So are `kaggle` lines: MNIST's 70,000 digits, split once in the sizes of Kaggle's
 digit-recognizer, 42,000 that train and 28,000 that are scored; which digit stands where is our own draw, stratified and
 always the same. `--model` takes what `make run_train` wrote as one seed more.
 """
@@ -48,7 +48,7 @@ RESULTS = ROOT / "benchmarks/training/training.csv"
 KAGGLE_SCORED = 28 / 70
 MAX_CORRUPTED = 10_000
 UNTAUGHT = [name for name, variant in VARIANTS.items() if not variant.is_taught]
-"""The committee's answers go with the folds of benchmarks.training.folds."""
+"""Recipes that need no committee's answers; only benchmarks.training.folds has those."""
 
 
 def load(score: str) -> tuple[LabelledImages, LabelledImages, str]:

@@ -48,7 +48,7 @@ class OtherHands:
     narrowed: float = 0.0
     """Training digits of half to 85 % of their width."""
     small_heads: float = 0.0
-    """Training digits that are nines, written anew with a small head; a tenth of all digits are nines."""
+    """Nines of the training digits, written anew with a small head. A share above 0.1 repeats them."""
     faded: float = 0.0
     """Training digits with one or two gaps where the pen left little ink."""
 

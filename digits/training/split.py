@@ -14,7 +14,7 @@ from digits.errors import ConfigurationError, DatasetError
 HELD_OUT = 1 / 6
 """The share of MNIST's 60,000 training digits with which settings are chosen: 10,000 digits."""
 NUM_FOLDS = 6
-"""The parts into which the writers are divided; one of them is `HELD_OUT` of the digits."""
+"""The parts into which the writers are divided; one of them is about `HELD_OUT` of the digits."""
 
 
 def hold_out(digits: LabelledImages, fraction: float = 0.2, seed: int = 42) -> tuple[LabelledImages, LabelledImages]:
@@ -52,13 +52,14 @@ def read_writers(path: Path, num_digits: int) -> NDArray[np.uint16]:
     Raises:
         DatasetError: If the file is missing, is no such archive, or tells of another number of digits.
     """
-    expected = f"expected an .npz with `writers`, {num_digits:,} integers"
+    expected = f"expected an .npz with `writers`, {num_digits:,} integers from 0 to 65535"
     try:
         with np.load(path, allow_pickle=False) as archive:
             writers = np.asarray(archive["writers"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, TypeError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DatasetError(f"{path}: {expected}; received {error}.") from error
-    if writers.shape != (num_digits,) or not np.issubdtype(writers.dtype, np.integer):
+    is_whole = np.issubdtype(writers.dtype, np.integer)
+    if writers.shape != (num_digits,) or not is_whole or not ((writers >= 0) & (writers < 2**16)).all():
         raise DatasetError(f"{path}: {expected}; received {writers.dtype} {writers.shape}.")
     return writers.astype(np.uint16)
 
@@ -78,7 +79,7 @@ def fold_by_writer(labels: NDArray[np.int64], writers: NDArray[np.uint16], seed:
         int64 `(n,)`, the fold of each digit, 0-5.
 
     Raises:
-        DatasetError: If there are fewer writers than folds.
+        DatasetError: If there are fewer writers than folds, or fewer digits of every label.
     """
     num_writers = len(np.unique(writers))
     if num_writers < NUM_FOLDS:
@@ -87,14 +88,28 @@ def fold_by_writer(labels: NDArray[np.int64], writers: NDArray[np.uint16], seed:
         )
     folds = np.empty(len(labels), np.int64)
     splitter = StratifiedGroupKFold(NUM_FOLDS, shuffle=True, random_state=seed)
-    for fold, (_, held_out) in enumerate(splitter.split(labels, labels, writers)):
-        folds[held_out] = fold
+    try:
+        for fold, (_, held_out) in enumerate(splitter.split(labels, labels, writers)):
+            folds[held_out] = fold
+    except ValueError as error:
+        raise DatasetError(
+            f"Received {len(labels)} digits, expected {NUM_FOLDS} or more of a label, one for each fold."
+        ) from error
     return folds
 
 
 def hold_out_writers(
     digits: LabelledImages, writers: NDArray[np.uint16], fold: int = 0
 ) -> tuple[LabelledImages, LabelledImages]:
-    """Split digits into those to train on and those held out, a sixth, by writers of their own."""
+    """Split digits into those to train on and those held out, about a sixth, by writers of their own.
+
+    Args:
+        digits: The digits, `n` of them.
+        writers: Who wrote each, uint16 `(n,)`.
+        fold: Which of the six folds of writers is held out.
+
+    Raises:
+        DatasetError: As `fold_by_writer`.
+    """
     is_held_out = fold_by_writer(digits.labels, writers) == fold
     return digits.take(np.flatnonzero(~is_held_out)), digits.take(np.flatnonzero(is_held_out))

@@ -6,12 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks import held_out
 from benchmarks.model_card import make as model_card
 from benchmarks.model_card.tables import Measured
 from benchmarks.reading.corruptions import CORRUPTIONS, corrupt
 from benchmarks.reading.robustness import CHANGES, CLEAN, MEAN, SHIFTS, change, measure_robustness
 from benchmarks.serving.line_up import CHOSEN, Contender
 from benchmarks.training import measure as training
+from digits.data.dataset import LabelledImages
 from tests.conftest import ROOT
 
 BENCHMARKS = ROOT / "benchmarks"
@@ -32,7 +34,7 @@ def test_every_server_of_ours_is_started_by_somebody() -> None:
 
 
 def test_kaggle_split_has_kaggles_sizes_and_no_digit_on_both_sides() -> None:
-    trained, scored = training.load("kaggle")
+    trained, scored, _ = training.load("kaggle")
     assert (len(trained), len(scored)) == (42_000, 28_000)
     assert len({image.tobytes() for part in (trained, scored) for image in part.images}) == 70_000
     counts = [np.bincount(part.labels) / len(part) for part in (trained, scored)]
@@ -181,6 +183,49 @@ def test_documents_name_only_benchmarks_that_exist() -> None:
     named = set().union(*(re.findall(r"python -m (benchmarks[\w.]+)", path.read_text()) for path in documents))
     assert len(named) > 5
     assert [name for name in named if not (ROOT / f"{name.replace('.', '/')}.py").exists()] == []
+
+
+def test_model_card_gives_the_difference_of_a_recipe_and_its_interval(measured: Measured) -> None:
+    baseline = {
+        **{
+            "recipe": "default",
+            "folds": "6",
+            "num_errors": "272",
+            "error_percent": "0.453",
+            "num_errors_but_common": "9",
+        },
+        **{f"error_difference{end}": "0" for end in ("", "_from", "_to")},
+        **{f"likelihood_difference{end}": "0.0" for end in ("", "_from", "_to")},
+        **{"negative_log_likelihood": "0.01511", "corruption_error_percent": "3.74"},
+    }
+    better = {**baseline, "recipe": "better", "error_difference": "-9", "error_difference_from": "-23"}
+    better |= {
+        "error_difference_to": "3",
+        "likelihood_difference": "-0.00112",
+        "likelihood_difference_from": "-0.00202",
+    }
+    made = model_card.SECTIONS["folds"](replace(measured, files={"folds": [baseline, better]})).splitlines()
+    assert made[2] == "| default | 6 | 272 | 0.453 | 9 | - | 0.0151 | - | 3.7 |"
+    assert made[3].startswith(
+        "| better | 6 | 272 | 0.453 | 9 | -9 (-23 to +3) | 0.0151 | -0.0011 (-0.0020 to +0.0000) |"
+    )
+
+
+def test_held_out_digits_are_by_writer_where_the_file_tells_who_wrote_them(tmp_path, monkeypatch, capsys) -> None:
+    numbers = np.repeat(np.arange(60), 10)
+    digits = LabelledImages(
+        np.tile(numbers[:, None, None], (1, 28, 28)).astype(np.uint8), np.tile(np.arange(10), 60), ""
+    )
+    monkeypatch.setattr(held_out, "WRITERS", tmp_path / "writers.npz")
+    np.savez(tmp_path / "writers.npz", writers=numbers)
+    training, scored, how = held_out.hold_out_for_choosing(digits)
+    assert how == "held-out writers"
+    assert not {*training.images[:, 0, 0]} & {*scored.images[:, 0, 0]}
+    (tmp_path / "writers.npz").unlink()
+    training, scored, how = held_out.hold_out_for_choosing(digits)
+    assert how == "held-out"
+    assert "held out by row" in capsys.readouterr().out
+    assert len(scored) == 100
 
 
 def test_model_card_says_what_was_not_measured(measured: Measured) -> None:

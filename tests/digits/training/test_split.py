@@ -66,6 +66,17 @@ def test_folds_of_fewer_writers_than_folds_are_refused() -> None:
         fold_by_writer(np.tile(np.arange(10), 30), draw_writers(300, num_writers=5))
 
 
+def test_folds_are_those_of_the_kept_answers() -> None:
+    """The answers of benchmarks/training/committee.npz hold for these folds alone."""
+    labels, writers = np.tile(np.arange(10), 300), draw_writers(3000)
+    assert fold_by_writer(labels, writers)[:20].tolist() == [3, 1, 0, 5, 4, 4, 4, 3, 5, 2, 1, 2, 0, 1, 3, 3, 4, 4, 4, 1]
+
+
+def test_folds_of_fewer_digits_of_every_label_than_folds_are_refused() -> None:
+    with pytest.raises(DatasetError, match=wording("too_few_of_every_label", num=20)):
+        fold_by_writer(np.tile(np.arange(10), 2), draw_writers(20))
+
+
 def test_hold_out_writers_holds_out_a_sixth_by_people_who_wrote_nothing_else() -> None:
     writers = draw_writers(3000)
     images = np.tile(writers.astype(np.uint8)[:, None, None], (1, 28, 28))
@@ -80,13 +91,18 @@ def test_read_writers_returns_what_the_file_tells(tmp_path: Path) -> None:
     assert read_writers(tmp_path / "writers.npz", 5).tolist() == [0, 1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("kind", ["missing", "no archive", "other key", "other number", "fractions"])
+@pytest.mark.parametrize(
+    "kind", ["missing", "no archive", "one array", "other key", "other number", "fractions", "too large"]
+)
 def test_read_writers_of_no_file_of_writers_says_what_was_expected(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "writers.npz"
     if kind == "no archive":
         path.write_bytes(b"writers")
+    elif kind == "one array":
+        with path.open("wb") as file:
+            np.save(file, np.arange(5))
     elif kind != "missing":
-        writers = np.arange(4 if kind == "other number" else 5)
+        writers = np.arange(4 if kind == "other number" else 5) + (2**16 if kind == "too large" else 0)
         np.savez(path, **{"hands" if kind == "other key" else "writers": writers / (2 if kind == "fractions" else 1)})
     with pytest.raises(DatasetError, match=wording("writers_unreadable", path=path, num=5)):
         read_writers(path, 5)
