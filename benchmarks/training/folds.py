@@ -188,6 +188,8 @@ def compare(names: Sequence[str], baseline: str = BASELINE) -> list[dict[str, ob
         error_difference = _list_errors(answers, labels) - _list_errors(others, labels)
         loss_difference = (_list_losses(answers, labels) - _list_losses(others, labels)) / len(labels)
         evaluation = evaluate(answers.probabilities.astype(np.float32), labels)
+        error_from, error_to = bootstrap_difference(error_difference, of_writer)
+        loss_from, loss_to = bootstrap_difference(loss_difference, of_writer)
         kept = ~misread_by_all[chosen]
         rows.append(
             {
@@ -198,12 +200,12 @@ def compare(names: Sequence[str], baseline: str = BASELINE) -> list[dict[str, ob
                 "error_percent": round(100 * evaluation.num_errors / len(labels), 3),
                 "num_errors_but_common": int(_list_errors(answers, labels)[kept].sum()),
                 "error_difference": int(error_difference.sum()),
-                "error_difference_from": round(bootstrap_difference(error_difference, of_writer)[0]),
-                "error_difference_to": round(bootstrap_difference(error_difference, of_writer)[1]),
+                "error_difference_from": round(error_from),
+                "error_difference_to": round(error_to),
                 "negative_log_likelihood": round(evaluation.negative_log_likelihood, 5),
                 "likelihood_difference": round(float(loss_difference.sum()), 5),
-                "likelihood_difference_from": round(bootstrap_difference(loss_difference, of_writer)[0], 5),
-                "likelihood_difference_to": round(bootstrap_difference(loss_difference, of_writer)[1], 5),
+                "likelihood_difference_from": round(loss_from, 5),
+                "likelihood_difference_to": round(loss_to, 5),
                 "temperature_to_fit": round(answers.temperature, 3),
                 "corruption_error_percent": round(answers.corruption_error, 2),
             }

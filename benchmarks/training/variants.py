@@ -136,7 +136,7 @@ def fit_on_targets(
         loss=keras.losses.CategoricalCrossentropy(from_logits=True),
     )
     # Batches give whatever stands beside an image, here a row of probabilities in place of a label.
-    taught = LabelledImages(training.images, targets, digits.sha256)  # type: ignore[arg-type]
+    taught = LabelledImages(training.images, targets, digits.sha256)
     fitted = logits.fit(
         make_batches(taught, config),
         epochs=config.epochs,
@@ -196,11 +196,8 @@ class WeightAverage(keras.callbacks.Callback):
             return
         weights = [weight.astype(np.float64) for weight in self.model.get_weights()]
         self._num_taken += 1
-        if not self._means:
-            self._means = weights
-        self._means = [
-            mean + (weight - mean) / self._num_taken for mean, weight in zip(self._means, weights, strict=True)
-        ]
+        means = self._means or weights
+        self._means = [mean + (weight - mean) / self._num_taken for mean, weight in zip(means, weights, strict=True)]
 
     def apply(self, network: keras.Model) -> None:
         """Give the network the mean weights. Its batch normalisation needs new statistics afterwards."""
